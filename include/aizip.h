@@ -1,0 +1,232 @@
+/*
+ * aizip: lossless compression with a model that predicts the data.
+ *
+ * This is the whole public interface. Three ways to use it:
+ *
+ *   memory   az_compress() and az_decompress(), one call each;
+ *   stream   az_encoder and az_decoder: az_*_run() takes whatever input there
+ *            is (push) and fills whatever output there is room for (pull),
+ *            any buffer sizes, as in zlib and zstd;
+ *   look     az_archive_read(): what an archive holds, without decoding it.
+ *
+ * Rules that hold everywhere:
+ *  - A function that can fail returns az_status; AZ_OK is 0. Results go out
+ *    through pointers, which are only written on success unless said.
+ *  - `error` may be NULL. Otherwise, on failure, it is filled with the status,
+ *    the byte offset in the archive (or in the input, while encoding) and one
+ *    English sentence. It is left alone on success.
+ *  - The library has no globals that change, never prints, never exits, and may
+ *    be used from several threads at once on separate handles.
+ *  - An archive depends on the input, the level and the block size only: never
+ *    on threads, machine, buffer sizes, or how the input was cut into calls.
+ *  - All sizes are in bytes.
+ */
+#ifndef AIZIP_H
+#define AIZIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AZ_VERSION_MAJOR 0
+#define AZ_VERSION_MINOR 1
+#define AZ_VERSION_PATCH 0
+#define AZ_VERSION_STRING "0.1.0"
+
+#if defined(AZ_STATIC)
+#define AZ_API
+#elif defined(__GNUC__)
+#define AZ_API __attribute__((visibility("default")))
+#else
+#define AZ_API
+#endif
+
+/* Levels: 1 is fastest, 9 smallest. */
+#define AZ_LEVEL_MIN 1
+#define AZ_LEVEL_MAX 9
+#define AZ_LEVEL_DEFAULT 5
+
+typedef enum az_status {
+    AZ_OK = 0,
+    AZ_ERROR_ARGUMENT = 1,     /* the caller passed what the function does not take */
+    AZ_ERROR_MEMORY = 2,       /* an allocation failed */
+    AZ_ERROR_MEMORY_LIMIT = 3, /* more memory is needed than the caller allows */
+    AZ_ERROR_FORMAT = 4,       /* the input is not an aizip archive */
+    AZ_ERROR_VERSION = 5,      /* an archive of a version or method that this library can't decode */
+    AZ_ERROR_DAMAGED = 6,      /* a check does not match, or a field is impossible */
+    AZ_ERROR_TRUNCATED = 7,    /* the archive ends too early */
+    AZ_ERROR_OUTPUT_FULL = 8,  /* the caller's output buffer is too small */
+    AZ_ERROR_READ = 9,         /* a caller's read function failed */
+    AZ_ERROR_CANCELLED = 10,   /* the progress function asked to stop */
+    AZ_ERROR_THREAD = 11,      /* no thread could be started */
+    AZ_ERROR_INTERNAL = 12     /* a fault of the library's own: please report it */
+} az_status;
+
+#define AZ_ERROR_NO_OFFSET UINT64_MAX
+
+typedef struct az_error {
+    az_status status;
+    uint64_t offset; /* where in the archive or input; AZ_ERROR_NO_OFFSET if nowhere */
+    char text[240];  /* one sentence, no newline, always NUL-terminated */
+} az_error;
+
+/* Where the library takes its memory. `alloc` returns memory aligned for any
+ * type or NULL; `free` takes what `alloc` gave (never NULL). Both may be called
+ * from the library's threads. A NULL az_allocator means the system's. */
+typedef struct az_allocator {
+    void *(*alloc)(void *opaque, size_t n_bytes);
+    void (*free)(void *opaque, void *ptr);
+    void *opaque;
+} az_allocator;
+
+/* Called now and then, in the thread that called az_*_run(), az_compress() or
+ * az_decompress(). in_nbytes: input worked through so far; out_nbytes: output
+ * made so far. Return 0 to go on, anything else to stop with
+ * AZ_ERROR_CANCELLED. */
+typedef int (*az_progress_fn)(void *opaque, uint64_t in_nbytes, uint64_t out_nbytes);
+
+/* "0.1.0", of the library that is linked in (not of the header). */
+AZ_API const char *az_version(void);
+
+/* One line for people: version, predictor's numeric version, kernels in use
+ * on this machine. */
+AZ_API const char *az_build_info(void);
+
+/* The name of a status in plain words: "damaged archive". Never NULL. */
+AZ_API const char *az_status_name(az_status status);
+
+/* ---- Memory: one call ------------------------------------------------- */
+
+/* The most that az_compress() writes for n_bytes of input. */
+AZ_API size_t az_compress_bound(size_t n_bytes);
+
+/* Compresses src[0..src_nbytes) at `level` into dst. *dst_nbytes receives the
+ * archive's size. src may be NULL when src_nbytes is 0. One thread.
+ * AZ_ERROR_OUTPUT_FULL when dst_capacity is too small: az_compress_bound() is
+ * always enough. */
+AZ_API az_status az_compress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const void *src,
+                             size_t src_nbytes, int level, az_error *error);
+
+/* Decompresses the archive, or several one after the other, in
+ * src[0..src_nbytes). On AZ_ERROR_OUTPUT_FULL nothing useful is in dst;
+ * az_content_size() says how much is needed. One thread. */
+AZ_API az_status az_decompress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const void *src,
+                               size_t src_nbytes, az_error *error);
+
+/* The content size of the archive, or archives, in src, read from their block
+ * headers without decoding. */
+AZ_API az_status az_content_size(uint64_t *content_nbytes, const void *src, size_t src_nbytes,
+                                 az_error *error);
+
+/* ---- Streams ---------------------------------------------------------- */
+
+typedef struct az_encoder az_encoder;
+typedef struct az_decoder az_decoder;
+
+/* A window on the caller's bytes. az_*_run() moves `pos` forward; the caller
+ * owns `data`. Input: data[pos..size) is unread. Output: data[pos..size) is
+ * free. */
+typedef struct az_input {
+    const void *data;
+    size_t size;
+    size_t pos;
+} az_input;
+
+typedef struct az_output {
+    void *data;
+    size_t size;
+    size_t pos;
+} az_output;
+
+typedef enum az_param {
+    AZ_PARAM_LEVEL = 1,        /* encoder: 1..9, default 5 */
+    AZ_PARAM_THREADS = 2,      /* both: 1..256; 0 = all cores; default 1 */
+    AZ_PARAM_MEMORY_LIMIT = 3, /* both: the most the handle may allocate, in bytes; 0 = no limit.
+                                  Fewer threads are used before it fails. */
+    AZ_PARAM_BLOCK_SIZE = 4,   /* encoder: 2^16..2^26, a power of two; 0 = the level's own */
+    AZ_PARAM_CONTENT_SIZE = 5, /* encoder: the input's size, if known, -1 if not (default). Makes
+                                  no difference to the archive; lets tables be sized early. A
+                                  different real size is AZ_ERROR_ARGUMENT at the end. */
+    AZ_PARAM_SALVAGE = 6       /* decoder: 1 = go on after damage; see az_decoder_set_gap_fn() */
+} az_param;
+
+typedef enum az_action {
+    AZ_RUN = 0,   /* more input will come */
+    AZ_FINISH = 1 /* the input given with this call is the last */
+} az_action;
+
+/* Makes a handle. `allocator` may be NULL, and is copied. On success the caller
+ * owns *out and gives it back with az_encoder_close(). */
+AZ_API az_status az_encoder_open(az_encoder **out, const az_allocator *allocator, az_error *error);
+
+/* Sets a parameter; only before the first az_encoder_run(). */
+AZ_API az_status az_encoder_set(az_encoder *encoder, az_param param, int64_t value,
+                                az_error *error);
+AZ_API void az_encoder_set_progress(az_encoder *encoder, az_progress_fn fn, void *opaque);
+
+/* The memory that the handle needs as it is set, with one thread, for
+ * in_nbytes of input (UINT64_MAX: any). */
+AZ_API uint64_t az_encoder_memory(const az_encoder *encoder, uint64_t in_nbytes);
+
+/* Takes input and gives archive bytes, as much of each as it can. With
+ * AZ_FINISH, call again with more room in `out` until *done is 1. Without
+ * progress on either side (no room, no input) it returns AZ_OK at once. After
+ * an error the handle can only be closed. */
+AZ_API az_status az_encoder_run(az_encoder *encoder, az_input *in, az_output *out,
+                                az_action action, int *done, az_error *error);
+
+/* Frees the handle and sets it to NULL; takes a pointer to NULL. Stops the
+ * handle's threads first. */
+AZ_API void az_encoder_close(az_encoder **encoder);
+
+/* The decoder: the same habits. It takes concatenated archives; with AZ_FINISH
+ * it checks that the last one is whole. Content is given out a block at a time,
+ * after its checks have passed: never a wrong byte. */
+AZ_API az_status az_decoder_open(az_decoder **out, const az_allocator *allocator, az_error *error);
+AZ_API az_status az_decoder_set(az_decoder *decoder, az_param param, int64_t value,
+                                az_error *error);
+AZ_API void az_decoder_set_progress(az_decoder *decoder, az_progress_fn fn, void *opaque);
+AZ_API az_status az_decoder_run(az_decoder *decoder, az_input *in, az_output *out,
+                                az_action action, int *done, az_error *error);
+AZ_API void az_decoder_close(az_decoder **decoder);
+
+/* Salvage: called for each range of content that is lost, [from, to) in bytes of
+ * the content of the archive numbered `archive` (from 0); to is UINT64_MAX
+ * where the end is unknown. The lost bytes are left out of the output. */
+typedef void (*az_gap_fn)(void *opaque, uint64_t archive, uint64_t from, uint64_t to);
+AZ_API void az_decoder_set_gap_fn(az_decoder *decoder, az_gap_fn fn, void *opaque);
+
+/* ---- Looking at an archive -------------------------------------------- */
+
+typedef struct az_archive_info {
+    uint64_t archive_nbytes; /* of all archives that follow one another */
+    uint64_t content_nbytes;
+    uint64_t n_archives;
+    uint64_t n_blocks;
+    uint64_t n_stored_blocks; /* of them, those kept as they are */
+    uint64_t block_nbytes;    /* the largest block size set in any of them */
+    uint64_t memory_nbytes;   /* to decode with one thread */
+    int format_version;
+    int method;         /* 1 = cm */
+    int method_version; /* the predictor's numeric version */
+    int level;          /* -1 where the archives differ */
+    char method_name[16];
+    char check_name[16]; /* "XXH32" or the like */
+} az_archive_info;
+
+/* Reads n_bytes at `offset` into buf; returns 0, or anything else on failure.
+ * Called only for ranges inside the size that az_archive_read() was given. */
+typedef int (*az_read_at_fn)(void *opaque, uint64_t offset, void *buf, size_t n_bytes);
+
+/* Fills *info from the indexes and headers alone; block contents are neither
+ * read nor checked. */
+AZ_API az_status az_archive_read(az_archive_info *info, az_read_at_fn read_at, void *opaque,
+                                 uint64_t archive_nbytes, az_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

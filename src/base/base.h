@@ -1,0 +1,90 @@
+/*
+ * base: what every other layer stands on. Status and error text, allocation,
+ * checked byte cursor, hashing, threads, CPU features. Includes nothing of
+ * ours but the public header, for its types.
+ */
+#ifndef AZ_BASE_H
+#define AZ_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "aizip.h"
+
+/* ---- Errors ----------------------------------------------------------- */
+
+/* Fills *error (if not NULL) and returns `status`. */
+az_status az_error_set(az_error *error, az_status status, uint64_t offset, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 4, 5)))
+#endif
+    ;
+
+/* Passes a failure up. */
+#define AZ_TRY(expr)                      \
+    do {                                  \
+        az_status az_try_status = (expr); \
+        if (az_try_status != AZ_OK)       \
+            return az_try_status;         \
+    } while (0)
+
+/* ---- Allocation ------------------------------------------------------- */
+
+/* All memory of a handle comes through one heap: the caller's allocator or the
+ * system's, with the bytes in use counted against a limit. Safe from several
+ * threads. Large system blocks are aligned to 2 MiB and ask for huge pages:
+ * the predictor reads its tables at random. */
+typedef struct az_heap az_heap;
+
+az_status az_heap_open(az_heap **out, const az_allocator *allocator, az_error *error);
+void az_heap_close(az_heap **heap);                     /* all of its blocks must be freed before */
+void az_heap_set_limit(az_heap *heap, uint64_t n_bytes); /* 0: none */
+uint64_t az_heap_peak(const az_heap *heap);
+
+/* n_bytes of zeros, aligned to 64, or NULL (n_bytes 0 gives a pointer that may
+ * be freed). az_free takes NULL. */
+void *az_alloc(az_heap *heap, size_t n_bytes);
+void az_free(az_heap *heap, void *ptr);
+/* AZ_ERROR_MEMORY or AZ_ERROR_MEMORY_LIMIT with a sentence that has the numbers. */
+az_status az_alloc_failed(const az_heap *heap, size_t n_bytes, az_error *error);
+
+/* ---- Bytes ------------------------------------------------------------ */
+
+static inline uint32_t az_read_le32(const uint8_t *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline void az_write_le32(uint8_t *p, uint32_t v) {
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
+}
+
+/* Base-128 number, least significant group first, at most 10 bytes, shortest
+ * form only. Write returns the bytes written (buf has room for 10). Read
+ * returns the bytes read, 0 if more are needed, -1 if no valid number. */
+#define AZ_VARINT_MAX 10
+size_t az_varint_write(uint8_t *buf, uint64_t value);
+int az_varint_read(const uint8_t *buf, size_t n_bytes, uint64_t *value);
+
+/* XXH32 or the low half of XXH64, as docs/format.md says. */
+uint32_t az_check(const void *data, size_t n_bytes);
+
+/* ---- CPU -------------------------------------------------------------- */
+
+enum {
+    AZ_CPU_AVX2 = 1 << 0,
+    AZ_CPU_AVX512 = 1 << 1, /* F, BW, VL, DQ and operating-system support */
+    AZ_CPU_NEON = 1 << 2
+};
+
+/* What this CPU has, less what the environment variable AIZIP_CPU_DISABLE takes
+ * away (a comma-separated list of avx2, avx512, neon; or all). */
+unsigned az_cpu_features(void);
+int az_cpu_count(void);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * predict: the one predictor interface. A predictor is asked, bit by bit, most
+ * significant bit first, how likely the next bit is a 1, and told what it was.
+ * Encoder and decoder drive it the same way, so they see the same
+ * probabilities.
+ */
+#ifndef AZ_PREDICT_H
+#define AZ_PREDICT_H
+
+#include "../base/base.h"
+
+/* Methods, as the archive's header numbers them. */
+enum { AZ_METHOD_CM = 1 };
+
+/* The numeric version of cm: raised by every change that alters a probability. */
+int az_predictor_version(int method);
+
+/* Block size that a level uses unless told otherwise: a power of two. */
+uint32_t az_predictor_block_nbytes(int method, int level);
+
+/* Memory for a block of at most block_nbytes. */
+uint64_t az_predictor_memory(int method, int level, size_t block_nbytes);
+
+typedef struct az_predictor az_predictor;
+
+/* Makes a predictor that can code blocks of up to max_block_nbytes. All memory
+ * is taken here; begin and next can't fail. *out belongs to the caller. */
+az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int level,
+                            size_t max_block_nbytes, az_error *error);
+void az_predictor_close(az_predictor **predictor);
+
+/* Starts anew, as if just opened, for a block of n_bytes (<= max_block_nbytes),
+ * whose probabilities depend on level and n_bytes alone. `block` is the buffer
+ * that holds the block: the encoder's input, or where the decoder writes each
+ * byte as soon as its 8 bits are known and before the next call of
+ * az_predictor_next(); the predictor reads it only below the byte being coded.
+ * Returns the probability, times 2^22, that the first bit is 1; in
+ * 1..2^22 - 1. */
+uint32_t az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes);
+
+/* Learns that the bit was `bit` (0 or 1) and returns the next probability, as
+ * above. Not called after the block's last bit. */
+uint32_t az_predictor_next(az_predictor *predictor, int bit);
+
+#endif
