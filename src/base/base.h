@@ -1,6 +1,6 @@
 /*
  * base: what every other layer stands on. Status and error text, allocation,
- * checked byte cursor, hashing, threads, CPU features. Includes nothing of
+ * numbers as bytes, checks, threads, CPU features. Includes nothing of
  * ours but the public header, for its types.
  */
 #ifndef AZ_BASE_H
@@ -36,18 +36,29 @@ az_status az_error_set(az_error *error, az_status status, uint64_t offset, const
 /* All memory of a handle comes through one heap: the caller's allocator or the
  * system's, with the bytes in use counted against a limit. Safe from several
  * threads. Large system blocks are aligned to 2 MiB and ask for huge pages:
- * the predictor reads its tables at random. */
+ * the predictor reads its tables at random. They are fresh zero pages, so that
+ * a table costs no time before it is used. */
 typedef struct az_heap az_heap;
 
+/* What a block counts, and takes at most, besides its own bytes. */
+#define AZ_HEAP_BLOCK_NBYTES 128
+
 az_status az_heap_open(az_heap **out, const az_allocator *allocator, az_error *error);
-void az_heap_close(az_heap **heap);                     /* all of its blocks must be freed before */
+void az_heap_close(az_heap **heap);                      /* all of its blocks must be freed before */
 void az_heap_set_limit(az_heap *heap, uint64_t n_bytes); /* 0: none */
+uint64_t az_heap_limit(const az_heap *heap);             /* 0: none */
+uint64_t az_heap_used(const az_heap *heap);
 uint64_t az_heap_peak(const az_heap *heap);
+/* What may still be allocated; UINT64_MAX without a limit. */
+uint64_t az_heap_room(const az_heap *heap);
 
 /* n_bytes of zeros, aligned to 64, or NULL (n_bytes 0 gives a pointer that may
  * be freed). az_free takes NULL. */
 void *az_alloc(az_heap *heap, size_t n_bytes);
 void az_free(az_heap *heap, void *ptr);
+/* A block of new_nbytes that begins with the first old_nbytes of ptr (NULL: of
+ * nothing), which is freed; on failure NULL, and ptr stays as it is. */
+void *az_regrow(az_heap *heap, void *ptr, size_t old_nbytes, size_t new_nbytes);
 /* AZ_ERROR_MEMORY or AZ_ERROR_MEMORY_LIMIT with a sentence that has the numbers. */
 az_status az_alloc_failed(const az_heap *heap, size_t n_bytes, az_error *error);
 
@@ -71,8 +82,50 @@ static inline void az_write_le32(uint8_t *p, uint32_t v) {
 size_t az_varint_write(uint8_t *buf, uint64_t value);
 int az_varint_read(const uint8_t *buf, size_t n_bytes, uint64_t *value);
 
-/* XXH32 or the low half of XXH64, as docs/format.md says. */
+static inline uint64_t az_read_le64(const uint8_t *p) {
+    return (uint64_t)az_read_le32(p) | (uint64_t)az_read_le32(p + 4) << 32;
+}
+
+static inline void az_write_le64(uint8_t *p, uint64_t v) {
+    az_write_le32(p, (uint32_t)v);
+    az_write_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+/* ---- Checks ----------------------------------------------------------- */
+
+/* XXH32 with seed 0, as docs/format.md says. */
 uint32_t az_check(const void *data, size_t n_bytes);
+
+/* The same with a seed, of data that comes in pieces. */
+typedef struct az_hash {
+    uint64_t state[8]; /* an XXH32_state_t */
+} az_hash;
+
+void az_hash_begin(az_hash *hash, uint32_t seed);
+void az_hash_add(az_hash *hash, const void *data, size_t n_bytes); /* data may be NULL if empty */
+uint32_t az_hash_value(const az_hash *hash);
+
+/* ---- Threads ---------------------------------------------------------- */
+
+/* POSIX threads, mutexes and conditions; signals stay with the threads that the
+ * caller made. */
+typedef struct az_thread az_thread;
+typedef struct az_monitor az_monitor; /* a mutex and a condition that goes with it */
+
+/* Both return NULL when there is no memory, or no thread can be made. */
+az_monitor *az_monitor_open(az_heap *heap);
+az_thread *az_thread_start(az_heap *heap, void (*run)(void *arg), void *arg);
+void az_thread_join(az_heap *heap, az_thread *thread); /* waits for its end, frees it */
+void az_monitor_close(az_heap *heap, az_monitor *monitor); /* takes NULL */
+
+void az_monitor_lock(az_monitor *monitor);
+void az_monitor_unlock(az_monitor *monitor);
+void az_monitor_wake_all(az_monitor *monitor);
+void az_monitor_wait(az_monitor *monitor);                     /* locked before and after */
+void az_monitor_wait_ms(az_monitor *monitor, unsigned max_ms); /* the same, for a while at most */
+
+/* Milliseconds since some moment, never going back. */
+uint64_t az_clock_ms(void);
 
 /* ---- CPU -------------------------------------------------------------- */
 

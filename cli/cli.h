@@ -1,0 +1,254 @@
+/*
+ * cli: the program `aizip`. It stands on aizip.h alone; one file a concern:
+ *
+ *   main.c      finds the command and runs it over the named files
+ *   options.c   the command line
+ *   help.c      --help and --version
+ *   message.c   sentences on stderr, with hostile names made harmless
+ *   walk.c      the named files, and what is in directories (-r)
+ *   source.c    input: what may be read, and whether it changed meanwhile
+ *   sink.c      output: a temporary file that becomes the real one at the end
+ *   signals.c   removes that temporary file when the program is stopped
+ *   transcode.c compress, decompress, test: source -> library -> sink
+ *   verify.c    decodes what was just written
+ *   progress.c  the line on a terminal that says how far it is
+ *   compare.c   -v: the same file through gzip, xz and zstd
+ *   list.c      -l
+ */
+#ifndef AZ_CLI_H
+#define AZ_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "aizip.h"
+
+#define AZ_SUFFIX ".aiz"
+
+/* Exit codes, as docs/aizip.1 lists them. With several files the largest is
+ * the program's. */
+enum {
+    AZ_EXIT_OK = 0,
+    AZ_EXIT_FILE = 1,    /* a file can't be read, written, or was left out */
+    AZ_EXIT_USAGE = 2,   /* the command line makes no sense */
+    AZ_EXIT_DAMAGED = 3, /* not an archive, damaged, or cut short */
+    AZ_EXIT_MEMORY = 4,  /* not enough memory, or more than --memlimit allows */
+    AZ_EXIT_VERSION = 5  /* the archive needs another version of aizip */
+};
+
+/* ---- options.c -------------------------------------------------------- */
+
+typedef enum az_mode { AZ_MODE_COMPRESS, AZ_MODE_DECOMPRESS, AZ_MODE_TEST, AZ_MODE_LIST } az_mode;
+typedef enum az_verify { AZ_VERIFY_AUTO, AZ_VERIFY_ON, AZ_VERIFY_OFF } az_verify;
+
+typedef struct az_options {
+    az_mode mode;
+    az_verify verify;
+    int level;
+    int n_threads;       /* 0: all cores */
+    uint64_t memlimit;   /* bytes; 0: none */
+    uint64_t block_size; /* bytes; 0: the level's own */
+    const char *output;  /* -o, or NULL */
+    bool to_stdout;
+    bool force;
+    bool remove_source;
+    bool recursive;
+    bool json;
+    bool salvage;
+    bool help;
+    bool version;
+    int verbosity;      /* 0; +1 for each -v, -1 for each -q */
+    const char **files; /* [n_files], the caller frees the array; at least "-" */
+    size_t n_files;
+} az_options;
+
+/* Fills *opt from the command line; says what is wrong and returns an exit
+ * code, AZ_EXIT_OK on success. */
+int az_options_parse(az_options *opt, int argc, char **argv);
+
+/* ---- help.c ----------------------------------------------------------- */
+
+int az_print_help(void);
+int az_print_version(void);
+
+/* ---- message.c -------------------------------------------------------- */
+
+/* Whether warnings, or lines that only inform, are to be shown. */
+bool az_shows_warnings(const az_options *opt);
+bool az_shows_summary(const az_options *opt);
+
+/* One line on stderr: "aizip: NAME: SENTENCE" (name may be NULL). Control
+ * characters in the name or the sentence are written as \xNN. Errors are
+ * silenced by -qq, warnings by -q. */
+void az_say_error(const az_options *opt, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void az_say_warning(const az_options *opt, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same without "aizip: ": summaries. */
+void az_say(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void az_print_escaped(FILE *stream, const char *text);
+
+/* Decodes the UTF-8 character at the start of `text`. Returns its length, 0 if
+ * the bytes there are not valid UTF-8. */
+size_t az_utf8_decode(const char *text, uint32_t *c);
+
+/* Says what the library found wrong with `name` and returns the exit code. */
+int az_say_library_error(const az_options *opt, const char *name, const az_error *error);
+
+/* "1,234,567" in buf, which is returned. */
+#define AZ_NUMBER_MAX 32
+const char *az_format_number(char buf[AZ_NUMBER_MAX], uint64_t n);
+
+/* ---- walk.c ----------------------------------------------------------- */
+
+/* Runs `each` over the files of the command line, and over those in
+ * directories with -r. `each` sets *stop to end early. Returns the largest exit
+ * code. */
+typedef int (*az_file_fn)(void *opaque, const az_options *opt, const char *name, bool *stop);
+int az_walk(const az_options *opt, az_file_fn each, void *opaque);
+
+/* ---- source.c --------------------------------------------------------- */
+
+typedef struct az_source {
+    const char *name; /* for messages: "stdin" for "-" */
+    const char *path; /* NULL for stdin */
+    int fd;           /* -1 when closed */
+    struct stat st;   /* as it was opened */
+    bool is_regular;  /* has a size, can be read again */
+    uint64_t start;   /* where reading began, for stdin */
+    uint64_t n_bytes; /* size from start; UINT64_MAX if not regular */
+    uint64_t n_read;
+} az_source;
+
+/* Opens `path` ("-": stdin) for reading if the options allow what it is.
+ * Returns an exit code, having said why. */
+int az_source_open(az_source *source, const az_options *opt, const char *path);
+
+/* Reads up to capacity bytes; *n is 0 at the end, where a regular file must
+ * still have the size and time that it had at first. */
+int az_source_read(az_source *source, const az_options *opt, void *buf, size_t capacity, size_t *n);
+void az_source_close(az_source *source);
+
+/* ---- sink.c ----------------------------------------------------------- */
+
+typedef struct az_sink {
+    const char *name; /* for messages */
+    char *path;       /* where the output goes in the end; NULL for stdout */
+    char *temp_path;  /* written meanwhile; NULL for stdout and devices */
+    int fd;           /* -1 when closed, or for -t: nothing is written */
+    bool to_stdout;
+    bool replace; /* a file at path may be replaced */
+    bool failed;  /* a write failed: there is no use in another */
+    uint64_t n_written;
+} az_sink;
+
+/* The name that goes with `path`: with .aiz, or without it when decompressing;
+ * NULL, having said why, if there is none. The caller frees it. */
+char *az_sink_name(const az_options *opt, const char *path);
+
+/* Makes the output for `source`: stdout, the file of -o, or the file beside the
+ * source. Refuses what must not be overwritten. */
+int az_sink_open(az_sink *sink, const az_options *opt, const az_source *source);
+int az_sink_write(az_sink *sink, const az_options *opt, const void *data, size_t n_bytes);
+
+/* Gives the finished file the source's mode, times and owner, and its name. */
+int az_sink_commit(az_sink *sink, const az_options *opt, const az_source *source);
+
+/* Frees the sink; if it was not committed, no trace of it stays. */
+void az_sink_close(az_sink *sink);
+
+/* ---- signals.c -------------------------------------------------------- */
+
+void az_signals_init(void);
+/* Between these two, signals that would stop the program wait. */
+void az_signals_block(void);
+void az_signals_unblock(void);
+/* The file that a signal removes; NULL: none. The path is copied. */
+void az_signals_set_temp(const char *path);
+
+/* ---- progress.c ------------------------------------------------------- */
+
+typedef struct az_progress {
+    const char *name;
+    bool shown; /* a terminal is there, and -q is not */
+    bool drawn; /* the line is on the screen now */
+    bool decoding;
+    const char *verb;
+    uint64_t n_bytes; /* of input; UINT64_MAX: unknown */
+    double started;   /* seconds */
+    double last_drawn;
+} az_progress;
+
+void az_progress_start(az_progress *progress, const az_options *opt, const char *verb,
+                       const char *name, uint64_t n_bytes);
+/* An az_progress_fn; opaque is the az_progress. */
+int az_progress_update(void *opaque, uint64_t in_nbytes, uint64_t out_nbytes);
+void az_progress_clear(az_progress *progress);
+double az_now(void); /* seconds, monotonic */
+
+/* ---- verify.c --------------------------------------------------------- */
+
+/* A sum over bytes in order, to compare what went in with what comes out. */
+typedef struct az_digest {
+    uint64_t hash;
+    uint64_t n_bytes;
+} az_digest;
+
+void az_digest_init(az_digest *digest);
+void az_digest_add(az_digest *digest, const void *data, size_t n_bytes);
+
+typedef struct az_verifier {
+    az_decoder *decoder;
+    uint8_t *buf;
+    az_digest digest; /* of the content decoded so far */
+} az_verifier;
+
+int az_verifier_open(az_verifier *verifier, const az_options *opt, const char *name);
+int az_verifier_push(az_verifier *verifier, const az_options *opt, const char *name,
+                     const void *data, size_t n_bytes, az_action action);
+/* Compares with the digest of the input. */
+int az_verifier_finish(const az_verifier *verifier, const az_options *opt, const char *name,
+                       const az_digest *expected);
+void az_verifier_close(az_verifier *verifier);
+/* Reads the whole of fd back and compares. */
+int az_verify_file(const az_options *opt, const char *name, int fd, uint64_t n_bytes,
+                   const az_digest *expected, az_progress *progress);
+
+/* ---- transcode.c ------------------------------------------------------ */
+
+/* An az_file_fn: compresses, decompresses or tests one file. */
+int az_transcode(void *opaque, const az_options *opt, const char *name, bool *stop);
+/* Level, threads, limits into a new handle. */
+int az_decoder_setup(az_decoder **decoder, const az_options *opt, const char *name);
+
+/* ---- compare.c -------------------------------------------------------- */
+
+typedef struct az_measure {
+    uint64_t in_nbytes;
+    uint64_t out_nbytes;
+    double encode_seconds;
+    double decode_seconds; /* 0: not decoded */
+} az_measure;
+
+/* The table of -v on stderr: aizip's figures beside the peers' for the bytes
+ * that source->fd holds. */
+void az_compare(const az_options *opt, const az_source *source, const az_measure *ours);
+/* The peers built in, and those missing, one line each. */
+void az_compare_print_libraries(FILE *stream);
+
+/* ---- list.c ----------------------------------------------------------- */
+
+typedef struct az_list {
+    uint64_t n_files;
+    az_archive_info total;
+} az_list;
+
+/* An az_file_fn; opaque is an az_list of zeros. */
+int az_list_file(void *opaque, const az_options *opt, const char *name, bool *stop);
+void az_list_begin(const az_options *opt);
+void az_list_end(const az_options *opt, const az_list *list);
+
+#endif

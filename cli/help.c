@@ -1,0 +1,52 @@
+/* --help and --version. */
+#include "cli.h"
+
+int az_print_help(void) {
+    /* In two parts: C11 promises string literals of 4095 bytes only. */
+    fputs("Usage: aizip [OPTION]... [FILE]...\n"
+          "Compresses each FILE to FILE.aiz, which is kept, with a model that predicts it;\n"
+          "stdin to stdout without FILE, or where FILE is -.\n"
+          "\n"
+          "  -d              decompress (the default as unaizip)\n"
+          "  -t              test: decompress, but write nothing\n"
+          "  -l              list what archives hold; with --json for programs\n"
+          "  -1 ... -9       level, fastest to smallest; 5 by default\n"
+          "  -o FILE         write to FILE\n"
+          "  -c              write to stdout (-dc is the default as aizcat)\n"
+          "  -f              overwrite; follow symbolic links; read devices\n"
+          "  -k              keep the source (the default)\n"
+          "  --rm            remove the source once the output is whole and on the disk\n"
+          "  -r              the files in directories too\n"
+          "  -v              verify, and compare with gzip, xz and zstd\n"
+          "  -q              no warnings; -qq: no errors either\n",
+          stdout);
+    fputs("  -T#             threads: 1 to 256, or 0 for all cores (the default)\n"
+          "  --memlimit=SIZE most memory to use: 500M, 2G, 50%, 0 for no limit; by default 75%\n"
+          "                  of the machine's; fewer threads are used before it fails\n"
+          "  --block-size=SIZE\n"
+          "                  a power of two from 64K to 64M; by default the level's own\n"
+          "  --verify, --no-verify\n"
+          "                  decode the archive before it gets its name (-v does)\n"
+          "  --salvage       with -d: write what undamaged blocks hold, say what is missing\n"
+          "  --help, --version\n"
+          "\n"
+          "Examples:\n"
+          "  aizip book.txt               makes book.txt.aiz\n"
+          "  aizip -d book.txt.aiz        makes book.txt\n"
+          "  aizip -9v book.txt           smallest, verified, beside gzip, xz and zstd\n"
+          "  aizip -r --rm logs/          every file under logs/, removed when compressed\n"
+          "  aizip -l *.aiz               sizes and settings\n"
+          "  tar -I aizip -cf dir.tar.aiz dir; tar -I aizip -xf dir.tar.aiz\n"
+          "  aizip -d --salvage -o part.txt damaged.aiz\n"
+          "\n"
+          "Exit code: 0 success, 1 a file can't be read or written, 2 usage, 3 damaged or no\n"
+          "archive, 4 memory, 5 the archive needs another version of aizip.\n",
+          stdout);
+    return AZ_EXIT_OK;
+}
+
+int az_print_version(void) {
+    puts(az_build_info());
+    az_compare_print_libraries(stdout);
+    return AZ_EXIT_OK;
+}

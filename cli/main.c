@@ -1,0 +1,55 @@
+/* aizip: finds the command and runs it over the named files. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A caller may have closed 0, 1 or 2; the next file opened would become stdout.
+ * Each is taken by /dev/null, opened so that its use fails. */
+static void reserve_standard_files(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            _exit(AZ_EXIT_FILE);
+}
+
+/* What printf held back may only fail now. */
+static int flush_stdout(const az_options *opt, int rc) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return rc;
+    az_say_error(opt, "stdout", "cannot be written: %s.", strerror(errno));
+    return rc > AZ_EXIT_FILE ? rc : AZ_EXIT_FILE;
+}
+
+static int run_list(const az_options *opt) {
+    az_list list = {0};
+    az_list_begin(opt);
+    int rc = az_walk(opt, az_list_file, &list);
+    az_list_end(opt, &list);
+    return rc;
+}
+
+int main(int argc, char **argv) {
+    az_options opt;
+    reserve_standard_files();
+    /* A whole line at a time, so that lines of several programs don't mix. */
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+    az_signals_init();
+    int rc = az_options_parse(&opt, argc, argv);
+    if (rc == AZ_EXIT_OK) {
+        if (opt.help)
+            rc = az_print_help();
+        else if (opt.version)
+            rc = az_print_version();
+        else if (opt.mode == AZ_MODE_LIST)
+            rc = run_list(&opt);
+        else
+            rc = az_walk(&opt, az_transcode, NULL);
+        rc = flush_stdout(&opt, rc);
+    }
+    free(opt.files);
+    return rc;
+}

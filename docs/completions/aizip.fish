@@ -1,0 +1,28 @@
+# fish completion for aizip; unaizip and aizcat take the same options
+
+complete -c aizip -s z -l compress -d 'Compress'
+complete -c aizip -s d -l decompress -d 'Decompress'
+complete -c aizip -s t -l test -d 'Decompress, but write nothing'
+complete -c aizip -s l -l list -d 'List what archives hold'
+complete -c aizip -s 1 -d 'Fastest'
+complete -c aizip -s 5 -d 'Default level'
+complete -c aizip -s 9 -d 'Smallest'
+complete -c aizip -s T -l threads -x -d 'Threads, 0 for all cores'
+complete -c aizip -s M -l memlimit -x -d 'Most memory to use'
+complete -c aizip -l block-size -x -a '64K 256K 1M 4M 16M 64M' -d 'Block size'
+complete -c aizip -l verify -d 'Decode the archive before it gets its name'
+complete -c aizip -l no-verify -d 'Do not'
+complete -c aizip -l salvage -d 'With -d: write what undamaged blocks hold'
+complete -c aizip -s c -l stdout -d 'Write to standard output'
+complete -c aizip -s o -l output -r -d 'Write to this file'
+complete -c aizip -s f -l force -d 'Overwrite, follow links, read devices'
+complete -c aizip -s k -l keep -d 'Keep the source'
+complete -c aizip -l rm -d 'Remove the source when the output is whole'
+complete -c aizip -s r -l recursive -d 'Files in directories too'
+complete -c aizip -s v -l verbose -d 'Verify and compare'
+complete -c aizip -s q -l quiet -d 'No warnings'
+complete -c aizip -l json -d 'With -l: for programs'
+complete -c aizip -s h -l help -d 'Help'
+complete -c aizip -s V -l version -d 'Version'
+complete -c unaizip -w aizip
+complete -c aizcat -w aizip

@@ -1,0 +1,21 @@
+/*
+ * cm: the built-in predictor, context mixing in integers.
+ */
+#ifndef AZ_CM_H
+#define AZ_CM_H
+
+#include "../base/base.h"
+
+#define AZ_CM_VERSION 1
+
+typedef struct az_cm az_cm;
+
+uint32_t az_cm_block_nbytes(int level);
+uint64_t az_cm_memory(int level, size_t block_nbytes);
+az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nbytes,
+                     az_error *error);
+void az_cm_close(az_cm **cm);
+uint32_t az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes);
+uint32_t az_cm_next(az_cm *cm, int bit);
+
+#endif

@@ -1,0 +1,351 @@
+/*
+ * reader: from archive bytes to jobs. Where something is wrong it fails, or,
+ * when salvaging, asks salvage.c how to go on.
+ */
+#include "decoder.h"
+
+/* At the archive's last byte: AZ_STEP_IN can't be served any more. */
+static bool ended(const az_reader *r, const az_input *in) {
+    return r->at_end && in->pos == in->size;
+}
+
+static az_status ends_early(const az_reader *r, const char *where, az_error *error) {
+    return az_error_set(error, AZ_ERROR_TRUNCATED, r->offset + az_window_nbytes(r),
+                        "the archive ends too early, in %s, after %llu bytes", where,
+                        (unsigned long long)(r->offset + az_window_nbytes(r)));
+}
+
+az_status az_frame_supported(const az_frame *frame, uint64_t offset, az_error *error) {
+    if (frame->method != AZ_METHOD_CM)
+        return az_error_set(error, AZ_ERROR_VERSION, offset + 5,
+                            "the archive was made by method %d, which this aizip doesn't know",
+                            frame->method);
+    int version = az_predictor_version(AZ_METHOD_CM);
+    if (frame->method_version != version)
+        return az_error_set(error, AZ_ERROR_VERSION, offset + 6,
+                            "the archive was made by cm version %d; this aizip decodes version %d",
+                            frame->method_version, version);
+    return AZ_OK;
+}
+
+void az_reader_begin_frame(az_reader *r, const az_frame *frame) {
+    r->frame = *frame;
+    r->found_any = true;
+    r->next_block = 0;
+    r->in_frame = true;
+    r->lost_frame = false;
+    r->lost_blocks = false;
+    r->skipped = false;
+    r->tentative = false;
+    r->own_only = false;
+    az_hash_begin(&r->entries, 0);
+    r->state = AZ_READ_BLOCK;
+}
+
+void az_reader_close_frame(az_reader *r, bool end_known, uint64_t content_end,
+                           az_read_state after) {
+    r->end_known = end_known;
+    r->content_end = content_end;
+    r->after_close = after;
+    r->state = AZ_READ_CLOSE;
+}
+
+/* ---- Frames ---------------------------------------------------------------------- */
+
+static az_status no_frame(az_decoder *d, az_status status, az_error *error) {
+    az_reader *r = &d->reader;
+    if (d->salvage) {
+        az_salvage_frame(r);
+        return AZ_OK;
+    }
+    if (status == AZ_ERROR_FORMAT && r->offset > 0)
+        az_error_set(error, status, r->offset,
+                     "bytes that are not an archive follow the archive's end at offset %llu",
+                     (unsigned long long)r->offset);
+    return status;
+}
+
+static az_status read_frame(az_decoder *d, az_input *in, az_step *step, az_error *error) {
+    az_reader *r = &d->reader;
+    az_frame frame;
+    size_t n_used;
+    AZ_TRY(az_window_fill(d, in, AZ_FRAME_HEADER_NBYTES, step, error));
+    if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !ended(r, in)))
+        return AZ_OK;
+    *step = AZ_STEP_ON;
+    if (az_window_nbytes(r) == 0) {
+        r->state = AZ_READ_END;
+        return r->offset > 0 ? AZ_OK : az_error_set(error, AZ_ERROR_TRUNCATED, 0,
+                                                    "the archive is empty: 0 bytes");
+    }
+    az_status status = az_frame_header_read(&frame, az_window(r), az_window_nbytes(r), r->offset,
+                                            &n_used, error);
+    if (status == AZ_OK && n_used == 0)
+        status = ends_early(r, "a header", error);
+    if (status != AZ_OK)
+        return no_frame(d, status, error);
+    AZ_TRY(az_frame_supported(&frame, r->offset, error));
+    az_window_skip(r, n_used);
+    az_reader_begin_frame(r, &frame);
+    return AZ_OK;
+}
+
+static az_status read_close(az_decoder *d, az_step *step) {
+    az_reader *r = &d->reader;
+    *step = AZ_STEP_ON;
+    if (d->salvage) { /* the frame's end takes its place among the jobs */
+        if (!az_has_free_job(d)) {
+            *step = AZ_STEP_WAIT;
+            return AZ_OK;
+        }
+        az_job *job = az_free_job(d);
+        memset(&job->block, 0, sizeof job->block);
+        job->is_end = true;
+        job->end_known = r->end_known;
+        job->content_end = r->content_end;
+        job->state = AZ_JOB_DONE;
+        d->n_jobs++;
+    }
+    r->in_frame = false;
+    r->lost_frame = false;
+    r->own_only = false;
+    r->state = r->after_close;
+    return AZ_OK;
+}
+
+/* ---- Blocks ----------------------------------------------------------------------- */
+
+static az_status read_block(az_decoder *d, az_input *in, az_step *step, az_error *error) {
+    az_reader *r = &d->reader;
+    size_t n_used;
+    AZ_TRY(az_window_fill(d, in, AZ_BLOCK_HEADER_MAX, step, error));
+    if (*step == AZ_STEP_WAIT)
+        return AZ_OK;
+    az_status status = az_block_header_read(
+        &r->block, &r->frame, r->skipped ? UINT64_MAX : r->next_block, az_window(r),
+        az_window_nbytes(r), r->offset, &n_used, error);
+    bool bad = status != AZ_OK || (n_used > 0 && r->block.number < r->next_block);
+    if (!bad && n_used == 0) {
+        if (!ended(r, in))
+            return AZ_OK; /* with AZ_STEP_IN: a full window would have been enough */
+        bad = true;
+        status = ends_early(r, "a block's header", error);
+    }
+    *step = AZ_STEP_ON;
+    if (bad && d->salvage) {
+        az_salvage_block(r);
+        return AZ_OK;
+    }
+    r->tentative = false;
+    r->state = AZ_READ_PAYLOAD;
+    return status;
+}
+
+/* Moves the block from the window to job->coded. */
+static az_status take_block(az_decoder *d, az_job *job, size_t n_bytes, az_step *step,
+                            az_error *error) {
+    az_reader *r = &d->reader;
+    if (r->pos == 0 && r->n == n_bytes) {
+        az_buffer old = job->coded;
+        job->coded = r->buf;
+        r->buf = old;
+        r->n = 0;
+        r->offset += n_bytes;
+        return AZ_OK;
+    }
+    AZ_TRY(az_decoder_reserve(d, &job->coded, n_bytes, 0, step, error));
+    if (*step != AZ_STEP_ON)
+        return AZ_OK;
+    memcpy(job->coded.data, az_window(r), n_bytes);
+    az_window_skip(r, n_bytes);
+    return AZ_OK;
+}
+
+/* A worker, and memory for the content. What fails for want of memory may work
+ * once the jobs before have been given out. */
+static az_status prepare(az_decoder *d, az_job *job, az_step *step, az_error *error) {
+    const az_reader *r = &d->reader;
+    size_t n = r->block.content_nbytes;
+    if (r->block.stored)
+        return AZ_OK;
+    az_status status = az_crew_prepare(&d->crew, r->frame.method, r->frame.level, n, error);
+    if (status == AZ_ERROR_MEMORY || status == AZ_ERROR_MEMORY_LIMIT) {
+        if (d->n_jobs > 0) {
+            *step = AZ_STEP_WAIT;
+            return AZ_OK;
+        }
+        az_buffer_close(&job->content, d->heap);
+        az_buffer_close(&job->coded, d->heap);
+        status = az_crew_prepare(&d->crew, r->frame.method, r->frame.level, n, error);
+    }
+    AZ_TRY(status);
+    return az_decoder_reserve(d, &job->content, n, 0, step, error);
+}
+
+static void after_block(az_decoder *d) {
+    az_reader *r = &d->reader;
+    const az_block_header *block = &r->block;
+    if (block->number == 0) {
+        r->frame.id = block->check;
+        r->frame.id_known = true;
+    }
+    r->lost_blocks |= block->number != r->next_block;
+    r->next_block = block->number + 1;
+    r->last_nbytes = block->content_nbytes;
+    r->skipped = false;
+    r->tentative = false;
+    r->own_only = false;
+    az_index_hash_block(&r->entries, block);
+    r->state = AZ_READ_BLOCK;
+    if (block->last && block->number == 0) {
+        az_reader_close_frame(r, true, block->content_nbytes, AZ_READ_FRAME);
+    } else if (block->last) {
+        az_index_reader_begin(&r->index, &r->frame);
+        r->state = AZ_READ_INDEX;
+    }
+}
+
+static az_status add_job(az_decoder *d, az_step *step, az_error *error) {
+    az_reader *r = &d->reader;
+    az_job *job = az_free_job(d);
+    uint64_t offset = r->offset;
+    AZ_TRY(prepare(d, job, step, error));
+    if (*step != AZ_STEP_ON)
+        return AZ_OK;
+    AZ_TRY(take_block(d, job, (size_t)r->block.header_nbytes + r->block.payload_nbytes, step,
+                      error));
+    if (*step != AZ_STEP_ON)
+        return AZ_OK;
+    job->block = r->block;
+    job->is_end = false;
+    job->offset = offset;
+    job->content_offset = az_block_content_offset(&r->frame, r->block.number);
+    job->failed = false;
+    d->n_jobs++;
+    if (job->block.stored)
+        job->state = AZ_JOB_DONE;
+    else
+        az_crew_submit(&d->crew, job);
+    after_block(d);
+    return az_crew_tick(&d->crew, error);
+}
+
+/* The free job's buffer becomes the window, if it is the larger: the block is to
+ * end up there. */
+static void swap_window(az_decoder *d) {
+    az_reader *r = &d->reader;
+    az_job *job = az_free_job(d);
+    size_t have = az_window_nbytes(r);
+    if (job->coded.capacity <= r->buf.capacity)
+        return;
+    memcpy(job->coded.data, az_window(r), have);
+    az_buffer old = r->buf;
+    r->buf = job->coded;
+    job->coded = old;
+    r->pos = 0;
+    r->n = have;
+}
+
+static az_status read_payload(az_decoder *d, az_input *in, az_step *step, az_error *error) {
+    az_reader *r = &d->reader;
+    if (!az_has_free_job(d)) {
+        *step = AZ_STEP_WAIT;
+        return AZ_OK;
+    }
+    size_t total = (size_t)r->block.header_nbytes + r->block.payload_nbytes;
+    if (az_window_nbytes(r) < total)
+        swap_window(d);
+    AZ_TRY(az_window_fill(d, in, total, step, error));
+    if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !ended(r, in)))
+        return AZ_OK;
+    if (*step == AZ_STEP_IN) {
+        *step = AZ_STEP_ON;
+        if (!d->salvage)
+            return ends_early(r, "a block", error);
+        az_salvage_cut(r);
+        return AZ_OK;
+    }
+    const az_frame *frame = r->tentative ? &r->candidate : &r->frame;
+    if (!az_block_is_whole(&r->block, frame, az_window(r))) {
+        if (d->salvage)
+            return az_salvage_payload(d, in, step, error);
+        return az_error_set(error, AZ_ERROR_DAMAGED, r->offset,
+                            "block %llu is damaged: its check does not match",
+                            (unsigned long long)r->block.number);
+    }
+    if (r->tentative) {
+        bool accepted;
+        az_salvage_accept(r, &accepted);
+        if (!accepted)
+            return AZ_OK;
+    }
+    return add_job(d, step, error);
+}
+
+/* ---- The index -------------------------------------------------------------------- */
+
+static az_status compare_index(const az_decoder *d, az_error *error) {
+    const az_reader *r = &d->reader;
+    const az_index_reader *index = &r->index;
+    bool same = r->lost_blocks ? index->n_blocks >= r->next_block
+                               : index->n_blocks == r->next_block &&
+                                     index->last_nbytes == r->last_nbytes &&
+                                     az_hash_value(&index->entries) == az_hash_value(&r->entries);
+    if (same)
+        return AZ_OK;
+    return az_error_set(error, AZ_ERROR_DAMAGED, r->offset - index->index_nbytes,
+                        "the index differs from the blocks");
+}
+
+static az_status read_index(az_decoder *d, az_input *in, az_step *step, az_error *error) {
+    enum { PIECE_NBYTES = 4096 };
+    az_reader *r = &d->reader;
+    size_t n_used;
+    AZ_TRY(az_window_fill(d, in, PIECE_NBYTES, step, error));
+    if (*step == AZ_STEP_WAIT)
+        return AZ_OK;
+    if (az_window_nbytes(r) == 0) {
+        if (!ended(r, in))
+            return AZ_OK;
+        *step = AZ_STEP_ON;
+        if (!d->salvage)
+            return ends_early(r, "the index", error);
+        az_salvage_index(r);
+        return AZ_OK;
+    }
+    *step = AZ_STEP_ON;
+    az_status status = az_index_reader_take(&r->index, az_window(r), az_window_nbytes(r),
+                                            r->offset, &n_used, error);
+    if (status == AZ_OK) {
+        az_window_skip(r, n_used);
+        if (!r->index.done)
+            return AZ_OK;
+        status = compare_index(d, error);
+    }
+    if (status == AZ_OK)
+        az_reader_close_frame(r, true, r->index.content_nbytes, AZ_READ_FRAME);
+    else if (d->salvage)
+        az_salvage_index(r);
+    return d->salvage ? AZ_OK : status;
+}
+
+az_status az_reader_step(az_decoder *d, az_input *in, az_step *step, az_error *error) {
+    switch (d->reader.state) {
+    case AZ_READ_FRAME:
+        return read_frame(d, in, step, error);
+    case AZ_READ_BLOCK:
+        return read_block(d, in, step, error);
+    case AZ_READ_PAYLOAD:
+        return read_payload(d, in, step, error);
+    case AZ_READ_INDEX:
+        return read_index(d, in, step, error);
+    case AZ_READ_CLOSE:
+        return read_close(d, step);
+    case AZ_READ_SCAN:
+        return az_salvage_scan(d, in, step, error);
+    case AZ_READ_END:
+        break;
+    }
+    *step = AZ_STEP_WAIT;
+    return AZ_OK;
+}

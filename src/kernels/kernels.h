@@ -1,0 +1,61 @@
+/*
+ * kernels: the mixer's two inner loops, in plain C and for each instruction set.
+ *
+ * kernels_ref.c defines the right answer. All others give the same bits: only
+ * exact integers are used, so the order of the sums does not matter.
+ *
+ * Shapes and ranges, the same for all:
+ *   x        [n] inputs, each in -AZ_MIX_X_MAX..AZ_MIX_X_MAX, held in the upper
+ *            half of an int32_t (x * 65536), so that one multiply-add of 16-bit
+ *            pairs serves as a 32-bit product on every machine
+ *   w        weights, AZ_MIX_ONE is 1.0; each in -AZ_MIX_W_MAX..AZ_MIX_W_MAX
+ *   set      [n_sets] where in w each of the chosen rows of n weights begins
+ *   n        a multiple of AZ_MIX_STEP, at most AZ_MIX_N_MAX
+ * x and w are aligned to 64 bytes and rows begin at multiples of AZ_MIX_STEP.
+ */
+#ifndef AZ_KERNELS_H
+#define AZ_KERNELS_H
+
+#include "../base/base.h"
+
+enum {
+    AZ_MIX_STEP = 16,
+    AZ_MIX_N_MAX = 1024,
+    AZ_MIX_X_MAX = 4095,
+    AZ_MIX_ERROR_MAX = 32767
+};
+#define AZ_MIX_ONE (1 << 28)
+#define AZ_MIX_W_MAX 0x77ffffff
+
+typedef struct az_kernels {
+    const char *name;
+
+    /* out[s] = sum over i of ((w[set[s] + i] >> 16) * x[i]) >> 7.
+     * A product is below 2^15 * 2^12; shifted by 7 and summed 1,024 times it
+     * stays below 2^30. */
+    void (*mix_dot)(const int32_t *x, const int32_t *w, const uint32_t *set, size_t n_sets,
+                    size_t n, int32_t *out);
+
+    /* w[set[s] + i] += x[i] * error[s], kept within +-AZ_MIX_W_MAX. error is in
+     * -AZ_MIX_ERROR_MAX..AZ_MIX_ERROR_MAX: a product is below 2^27, so the sum
+     * can't overflow before it is clamped. A row with error 0 is left alone. */
+    void (*mix_train)(const int32_t *x, int32_t *w, const uint32_t *set, size_t n_sets, size_t n,
+                      const int32_t *error);
+} az_kernels;
+
+/* The best set for these CPU features (az_cpu_features()). Never NULL. */
+const az_kernels *az_kernels_get(unsigned cpu_features);
+
+/* Every set that this build holds, the reference first, best last; n of them.
+ * cpu_needed[i] says what set i needs. For tests. */
+size_t az_kernels_all(const az_kernels **sets, unsigned *cpu_needed, size_t capacity);
+
+extern const az_kernels az_kernels_ref;
+#if defined(__x86_64__)
+extern const az_kernels az_kernels_avx2;
+extern const az_kernels az_kernels_avx512;
+#elif defined(__aarch64__)
+extern const az_kernels az_kernels_neon;
+#endif
+
+#endif

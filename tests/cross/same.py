@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""same.py REFERENCE OTHER...: whether two builds of aizip make the same archives.
+
+REFERENCE is a program, OTHER a command line (such as qemu-s390x build-s390x/aizip). Inputs of
+several kinds and levels are compressed by both; the archives must be equal byte for byte, and
+each must decode what the other made. --quick takes less of each input, for emulators."""
+
+import argparse
+import pathlib
+import random
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def text(n_bytes):
+    """English prose and code, from files that never change much."""
+    parts = [ROOT / "LICENSE", ROOT / "include" / "aizip.h", ROOT / "src" / "coder" / "coder.h",
+             ROOT / "docs" / "aizip.1", ROOT / "CMakeLists.txt"]
+    data = b"".join(path.read_bytes() for path in parts)
+    return (data * (n_bytes // len(data) + 1))[:n_bytes]
+
+
+def records(n_bytes):
+    """Binary columns: a counter, a walk, a few flags."""
+    rng, value, out = random.Random(2), 1000, bytearray()
+    for i in range(n_bytes // 8 + 1):
+        value += rng.randint(-9, 9)
+        out += i.to_bytes(3, "little") + (value & 0xffff).to_bytes(2, "big")
+        out += bytes([rng.choice((0, 0, 0, 1, 7)), 0, value & 3])
+    return bytes(out[:n_bytes])
+
+
+def inputs(quick):
+    """(name, options, content)"""
+    scale = 1 if quick else 8
+    yield "empty", ["-5"], b""
+    yield "one byte", ["-5"], b"a"
+    yield "zeros", ["-1"], bytes(20000 * scale)
+    yield "noise", ["-1"], random.Random(1).randbytes(20000 * scale)
+    for level in range(1, 10):
+        share = 24000 if level == 1 else 12000 if level <= 5 else 4000
+        yield f"text -{level}", [f"-{level}"], text(share * scale)
+        yield f"records -{level}", [f"-{level}"], records(share * scale // 2)
+    yield "several blocks", ["-1", "--block-size=64K"], text(150000) + records(50000)
+
+
+def run(command, data):
+    done = subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False, timeout=900)
+    if done.returncode != 0:
+        raise RuntimeError(f"exit code {done.returncode}: {done.stderr.decode(errors='replace')}")
+    return done.stdout
+
+
+def check(reference, other, options, content):
+    """What is wrong, or None."""
+    expected = run([*reference, *options, "-c"], content)
+    got = run([*other, *options, "-c"], content)
+    if got != expected:
+        where = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b),
+                     min(len(got), len(expected)))
+        return f"archives of {len(got)} and {len(expected)} bytes differ from byte {where} on"
+    if run([*other, "-dc"], expected) != content:
+        return "the content comes back wrong"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("reference")
+    parser.add_argument("other", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    n_passed = n_failed = 0
+    for name, options, content in inputs(args.quick):
+        try:
+            fault = check([args.reference], args.other, options, content)
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            fault = str(error)
+        if fault:
+            n_failed += 1
+            print(f"{' '.join(args.other)}: {name}: {fault}")
+        else:
+            n_passed += 1
+    print(f"{n_passed} passed, {n_failed} failed")
+    return 1 if n_failed or not n_passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
