@@ -117,5 +117,5 @@ void az_cm_tables_init(az_cm_tables *t) {
     logistic_init(t);
     states_init(t);
     for (int n = 0; n < 1024; n++)
-        t->reciprocal[n] = (uint16_t)(131072 / (2 * n + 3));
+        t->reciprocal[n] = (int16_t)(16384 / (2 * n + 3));
 }

@@ -16,7 +16,7 @@ typedef struct az_cm_tables {
     uint8_t next[256][2];       /* [state][bit] the state after bit */
     uint8_t count[256][2];      /* [state][bit] about how often each bit was seen */
     uint8_t worth[256];         /* [state] how dear it is to lose: n0 + n1, at most 255 */
-    uint16_t reciprocal[1024];  /* [n] 65536 / (n + 1.5) */
+    int16_t reciprocal[1024];   /* [n] 2^14 / (2n + 3) */
     int n_states;
 } az_cm_tables;
 

@@ -1,60 +1,60 @@
-/* predict: stand-in (order 2, direct) until cm is in; same interface. */
+/*
+ * predict: chooses the predictor by method.
+ */
 #include "predict.h"
 
+#include "../cm/cm.h"
+
+/* The only method so far; others will be told apart here. */
 struct az_predictor {
+    az_cm *cm;
     az_heap *heap;
-    uint16_t *table; /* [65536][256] */
-    const uint8_t *block;
-    size_t pos;
-    uint32_t c0, c2;
-    uint16_t *p;
 };
 
-int az_predictor_version(int method) { (void)method; return 0; }
+int az_predictor_version(int method) {
+    return method == AZ_METHOD_CM ? AZ_CM_VERSION : 0;
+}
+
 uint32_t az_predictor_block_nbytes(int method, int level) {
     (void)method;
-    return level == 1 ? 1u << 23 : level < 5 ? 1u << 23 : level < 8 ? 1u << 24 : 1u << 26;
+    return az_cm_block_nbytes(level);
 }
-uint64_t az_predictor_memory(int method, int level, size_t n) {
-    (void)method; (void)level; (void)n;
-    return 65536 * 256 * 2 + sizeof(az_predictor);
+
+uint64_t az_predictor_memory(int method, int level, size_t block_nbytes) {
+    (void)method;
+    return sizeof(az_predictor) + az_cm_memory(level, block_nbytes);
 }
-az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int level, size_t n, az_error *error) {
-    (void)method; (void)level; (void)n;
-    az_predictor *p = az_alloc(heap, sizeof *p);
-    if (!p) return az_alloc_failed(heap, sizeof *p, error);
-    p->heap = heap;
-    p->table = az_alloc(heap, 65536 * 256 * 2);
-    if (!p->table) { az_free(heap, p); return az_alloc_failed(heap, 65536 * 512, error); }
-    *out = p;
+
+az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int level,
+                            size_t max_block_nbytes, az_error *error) {
+    if (method != AZ_METHOD_CM)
+        return az_error_set(error, AZ_ERROR_VERSION, AZ_ERROR_NO_OFFSET, "unknown method %d",
+                            method);
+    az_predictor *predictor = az_alloc(heap, sizeof *predictor);
+    if (!predictor)
+        return az_alloc_failed(heap, sizeof *predictor, error);
+    predictor->heap = heap;
+    az_status status = az_cm_open(&predictor->cm, heap, level, max_block_nbytes, error);
+    if (status != AZ_OK) {
+        az_free(heap, predictor);
+        return status;
+    }
+    *out = predictor;
     return AZ_OK;
 }
-void az_predictor_close(az_predictor **p) {
-    if (!*p) return;
-    az_heap *heap = (*p)->heap;
-    az_free(heap, (*p)->table);
-    az_free(heap, *p);
-    *p = NULL;
+
+void az_predictor_close(az_predictor **predictor) {
+    if (!*predictor)
+        return;
+    az_cm_close(&(*predictor)->cm);
+    az_free((*predictor)->heap, *predictor);
+    *predictor = NULL;
 }
-static uint32_t ask(az_predictor *p) {
-    p->p = p->table + ((size_t)p->c2 * 256 + p->c0);
-    uint32_t q = (uint32_t)(*p->p ^ 0x8000) << 6;
-    return q < 64 ? 64 : q;
+
+uint32_t az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes) {
+    return az_cm_begin(predictor->cm, block, n_bytes);
 }
-uint32_t az_predictor_begin(az_predictor *p, const uint8_t *block, size_t n) {
-    (void)n;
-    memset(p->table, 0, 65536 * 512);
-    p->block = block; p->pos = 0; p->c0 = 1; p->c2 = 0;
-    return ask(p);
-}
-uint32_t az_predictor_next(az_predictor *p, int bit) {
-    uint16_t v = *p->p ^ 0x8000;
-    v = (uint16_t)(bit ? v + ((65535 - v) >> 4) : v - (v >> 4));
-    *p->p = v ^ 0x8000;
-    p->c0 = p->c0 << 1 | (uint32_t)bit;
-    if (p->c0 >= 256) {
-        p->c2 = (p->c2 << 8 | (p->c0 & 255)) & 0xffff;
-        p->c0 = 1; p->pos++;
-    }
-    return ask(p);
+
+uint32_t az_predictor_next(az_predictor *predictor, int bit) {
+    return az_cm_next(predictor->cm, bit);
 }

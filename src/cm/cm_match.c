@@ -1,0 +1,63 @@
+/*
+ * cm_match: the match model. A table remembers where the last min_len bytes
+ * were seen before; from there on the old bytes are the expected ones. After a
+ * wrong guess the pointer goes on (records often differ in one field only), but
+ * the agreement starts again from 0, and eight recent misses are part of the
+ * counter's context, so that trust is earned anew.
+ */
+#include "cm_state.h"
+
+enum { LONG_ENOUGH = 16, LEN_MAX = 65535, VERIFY_MAX = 400, MISSES_MAX = 8 };
+
+void az_cm_match_begin(az_cm_match *m, uint32_t n_bytes) {
+    (void)n_bytes;
+    m->ptr = m->len = m->misses = m->expected = 0;
+    for (uint32_t i = 0; i < 512; i++) {
+        uint32_t p = (1u << 22) / (2 * (i >> 5) + 3);
+        m->cells[i] = (i >> 1 & 1 ? (1u << 22) - p : p) << 10;
+    }
+}
+
+static uint32_t hash_back(const uint8_t *end, uint32_t n, uint32_t log2) {
+    uint32_t h = 0;
+    for (uint32_t i = 1; i <= n; i++) {
+        h = (h + end[-(int32_t)i] + 1) * 0x2f0b4c47u;
+        h ^= h >> 15;
+    }
+    return h * 0x9e3779b1u >> (32 - log2);
+}
+
+static uint32_t agreement(const uint8_t *block, uint32_t a, uint32_t b) {
+    uint32_t n = 0; /* a < b: stops at the block's start */
+    while (n < VERIFY_MAX && n < a && block[a - 1 - n] == block[b - 1 - n])
+        n++;
+    return n;
+}
+
+static uint32_t popcount8(uint32_t v) {
+    v = (v & 0x55) + (v >> 1 & 0x55);
+    v = (v & 0x33) + (v >> 2 & 0x33);
+    return (v & 15) + (v >> 4 & 15);
+}
+
+void az_cm_match_byte(az_cm_match *m, const uint8_t *block, uint32_t pos) {
+    if (m->expected) {
+        bool hit = block[pos - 1] == (m->expected & 255);
+        m->misses = (m->misses << 1 | !hit) & 255;
+        m->len = !hit ? 0 : m->len < LEN_MAX ? m->len + 1 : LEN_MAX;
+        m->ptr = popcount8(m->misses) >= MISSES_MAX ? 0 : m->ptr + 1;
+    }
+    if (pos >= m->min_len) {
+        uint32_t *seen = &m->table[hash_back(block + pos, m->min_len, m->log2)];
+        if (m->len < LONG_ENOUGH && *seen) {
+            uint32_t len = agreement(block, *seen, pos);
+            if (len >= m->min_len && len > m->len) {
+                m->ptr = *seen;
+                m->len = len;
+                m->misses = 0;
+            }
+        }
+        *seen = pos;
+    }
+    m->expected = m->ptr ? 256u + block[m->ptr] : 0;
+}
