@@ -13,7 +13,7 @@ const char *az_version(void) {
 }
 
 const char *az_build_info(void) {
-    return "aizip " AZ_VERSION_STRING;
+    return az_predictor_info();
 }
 
 const char *az_status_name(az_status status) {

@@ -17,7 +17,7 @@ ALLOWED = {
     "coder": {"base"},
     "container": {"base"},
     "cm": {"base", "kernels"},
-    "predict": {"base", "cm"},
+    "predict": {"base", "kernels", "cm"},
     "codec": {"base", "coder", "predict", "container"},
     "api": {"base", "predict", "codec", "container"},
 }

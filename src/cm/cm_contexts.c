@@ -160,9 +160,10 @@ static uint32_t record_mean(const az_cm *cm) {
     return az_cm_hash(((cm->c4 & 0xff) + back(cm, 1, 0)) >> 1,
                       ((cm->c4 & 0xff) - back(cm, 1, 0)) >> 3 & 31);
 }
+/* For pictures of one bit a pixel: the pixels around, and a few more above. */
 static uint32_t record_pattern(const az_cm *cm) {
-    return az_cm_hash(back(cm, 1, 0) | back(cm, 2, 0) << 8 | back(cm, 1, (uint32_t)-1) << 16,
-                      (cm->c4 & 0xffff) | back(cm, 1, 1) << 16);
+    uint32_t right = back(cm, 1, (uint32_t)-1) >> 6, left = back(cm, 1, 1) & 3;
+    return az_cm_hash(back(cm, 1, 0) | (cm->c4 & 15) << 8 | right << 13 | left << 17, cm->period);
 }
 
 static const struct {
@@ -176,20 +177,21 @@ static const struct {
     {order6, 1},
     {word, 1},
     {bytes_2_3, 3},
-    {record_above_left, 3},
+    {record_neighbours, 4},
     {column_above, 4},
-    {in_field, 4},
-    {word_and_last, 4},
-    {after_byte, 5},
-    {record_neighbours, 5},
-    {record_two_above, 5},
     {expected_order1, 5},
+    {record_above_left, 6},
+    {record_two_above, 5},
+    {record_pattern, 5},
+    {in_field, 5},
+    {word_and_last, 5},
+    {after_byte, 6},
     {order5, 6},
     {after_pair, 6},
     {record_gradient, 6},
     {above_and_order1, 6},
-    {word_and_second, 6},
-    {bytes_1_3, 6},
+    {word_and_second, 7},
+    {bytes_1_3, 7},
     {bytes_2_to_4, 7},
     {word_and_last_two, 7},
     {record_slope, 7},
@@ -199,7 +201,6 @@ static const struct {
     {order7, 8},
     {bytes_3_4, 8},
     {record_mean, 8},
-    {record_pattern, 8},
     {word_and_third, 8},
     {expected_twice, 8},
     {after_pair_three, 8},
@@ -207,8 +208,9 @@ static const struct {
     {bytes_1_2_4, 8},
     {order8, 9},
 };
-enum { N_MODELS = sizeof models / sizeof models[0] };
-_Static_assert(N_MODELS <= AZ_CM_CONTEXTS_MAX, "more models than the state has room for");
+#define N_MODELS (int)(sizeof models / sizeof models[0])
+_Static_assert(sizeof models / sizeof models[0] <= AZ_CM_CONTEXTS_MAX,
+               "more models than the state has room for");
 
 uint32_t az_cm_context_count(int level) {
     uint32_t n = 0;
@@ -255,14 +257,10 @@ static uint32_t by_field(const az_cm *cm) {
 }
 
 const az_cm_set az_cm_sets[] = {
-    {NULL, AZ_CM_SET_MATCH, 17 * 8},
-    {NULL, AZ_CM_SET_C0, 256},
-    {by_order1, AZ_CM_SET_BYTE, 256},
-    {by_kinds, AZ_CM_SET_BIT, 256 * 8},
-    {by_place, AZ_CM_SET_BYTE, 256},
-    {by_second, AZ_CM_SET_BYTE, 256},
-    {by_expected, AZ_CM_SET_BYTE, 256},
-    {by_field, AZ_CM_SET_BIT, 256 * 8},
+    {NULL, AZ_CM_SET_MATCH, 17 * 8},    {NULL, AZ_CM_SET_C0, 256},
+    {by_order1, AZ_CM_SET_BYTE, 256},   {by_kinds, AZ_CM_SET_BIT, 256 * 8},
+    {by_place, AZ_CM_SET_BYTE, 256},    {by_second, AZ_CM_SET_BYTE, 256},
+    {by_expected, AZ_CM_SET_BYTE, 256}, {by_field, AZ_CM_SET_BIT, 256 * 8},
 };
 
 void az_cm_sets_byte(az_cm *cm) {
@@ -316,5 +314,5 @@ void az_cm_contexts_byte(az_cm *cm, uint32_t byte) {
     words_byte(cm, byte);
     lines_byte(cm, byte);
     if (cm->level_number >= 3 && az_cm_period_due(cm->pos))
-        cm->period = az_cm_period_find(cm->block, cm->pos);
+        cm->period = az_cm_period_find(cm->block, cm->pos, cm->period_scores);
 }

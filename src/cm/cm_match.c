@@ -9,22 +9,22 @@
 
 enum { LONG_ENOUGH = 16, LEN_MAX = 65535, VERIFY_MAX = 400, MISSES_MAX = 8 };
 
-void az_cm_match_begin(az_cm_match *m, uint32_t n_bytes) {
-    (void)n_bytes;
+void az_cm_match_begin(az_cm_match *m) {
     m->ptr = m->len = m->misses = m->expected = 0;
+    m->rolling = 0;
+    m->seen = m->table;
     for (uint32_t i = 0; i < 512; i++) {
         uint32_t p = (1u << 22) / (2 * (i >> 5) + 3);
         m->cells[i] = (i >> 1 & 1 ? (1u << 22) - p : p) << 10;
     }
 }
 
-static uint32_t hash_back(const uint8_t *end, uint32_t n, uint32_t log2) {
-    uint32_t h = 0;
-    for (uint32_t i = 1; i <= n; i++) {
-        h = (h + end[-(int32_t)i] + 1) * 0x2f0b4c47u;
-        h ^= h >> 15;
-    }
-    return h * 0x9e3779b1u >> (32 - log2);
+/* Each step shifts by 64 / min_len bits, rounded up, so that a byte is out of
+ * the 64 after min_len more. */
+void az_cm_match_hash(az_cm_match *m, uint32_t byte) {
+    uint32_t shift = (63 + m->min_len) / m->min_len;
+    m->rolling = (m->rolling * 0x9e3779b1u << shift) + (byte + 1) * 0x2f0b4c47u;
+    m->seen = &m->table[m->rolling >> (64 - m->log2)];
 }
 
 static uint32_t agreement(const uint8_t *block, uint32_t a, uint32_t b) {
@@ -48,7 +48,7 @@ void az_cm_match_byte(az_cm_match *m, const uint8_t *block, uint32_t pos) {
         m->ptr = popcount8(m->misses) >= MISSES_MAX ? 0 : m->ptr + 1;
     }
     if (pos >= m->min_len) {
-        uint32_t *seen = &m->table[hash_back(block + pos, m->min_len, m->log2)];
+        uint32_t *seen = m->seen;
         if (m->len < LONG_ENOUGH && *seen) {
             uint32_t len = agreement(block, *seen, pos);
             if (len >= m->min_len && len > m->len) {

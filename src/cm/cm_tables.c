@@ -29,7 +29,8 @@ static int allowed(int n0, int n1) {
 /* What is left of a count when the other bit arrives. */
 static int discount(int n) {
     static const int keep[] = {0, 1, 2, 3, 4, 5, 5, 6, 6, 6, 7};
-    return n < (int)(sizeof keep / sizeof keep[0]) ? keep[n] : keep[sizeof keep / sizeof keep[0] - 1];
+    return n < (int)(sizeof keep / sizeof keep[0]) ? keep[n]
+                                                   : keep[sizeof keep / sizeof keep[0] - 1];
 }
 
 static history step(history h, int bit) {
@@ -62,11 +63,14 @@ static void states_init(az_cm_tables *t) {
         for (int bit = 0; bit < 2; bit++) {
             history h = step(states[i], bit);
             int j = 1;
-            while (j < n && (states[j].n0 != h.n0 || states[j].n1 != h.n1 ||
-                             states[j].recent != h.recent))
+            while (j < n &&
+                   (states[j].n0 != h.n0 || states[j].n1 != h.n1 || states[j].recent != h.recent))
                 j++;
             if (j == n) {
-                if (n == 256) { t->n_states = 999; return; }
+                if (n == 256) {
+                    t->n_states = 999;
+                    return;
+                }
                 states[n++] = h;
             }
             t->next[i][bit] = (uint8_t)j;
@@ -102,14 +106,15 @@ static void logistic_init(az_cm_tables *t) {
     for (uint32_t p = 0; p < 4096; p++) {
         while (x < AZ_STRETCH_MAX && t->squash[x + 1 + AZ_STRETCH_MAX] <= p)
             x++;
-        t->stretch_low[p] = (int16_t)x;
+        t->stretch[4096 + p] = x * 65536;
+        t->stretch[8192 + p] = -x * 65536;
     }
     x = -AZ_STRETCH_MAX;
     for (uint32_t i = 0; i < 4096; i++) {
         uint32_t p = (i << 10) + 512;
         while (x < AZ_STRETCH_MAX && t->squash[x + 1 + AZ_STRETCH_MAX] <= p)
             x++;
-        t->stretch_mid[i] = (int16_t)x;
+        t->stretch[i] = x * 65536;
     }
 }
 

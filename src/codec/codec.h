@@ -113,6 +113,9 @@ uint64_t az_codec_memory(int method, int level, size_t n_bytes);
  * max_workers, and there is memory for it. Fails only if no worker is left. */
 az_status az_crew_prepare(az_crew *crew, int method, int level, size_t n_bytes, az_error *error);
 
+/* Gives the predictors' memory back. No job may be under way. */
+void az_crew_release(az_crew *crew);
+
 /* Hands a job over. Without threads it is done on return. */
 void az_crew_submit(az_crew *crew, az_job *job);
 bool az_crew_is_done(az_crew *crew, az_job *job);

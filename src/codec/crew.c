@@ -137,6 +137,11 @@ static void dismiss(az_crew *crew) {
     crew->quit = false;
 }
 
+void az_crew_release(az_crew *crew) {
+    assert(crew->n_pending == 0);
+    dismiss(crew);
+}
+
 void az_crew_close(az_crew *crew) {
     atomic_store(&crew->stop, true);
     dismiss(crew);

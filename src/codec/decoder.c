@@ -113,7 +113,8 @@ static az_status start(az_decoder *d, az_error *error) {
 static void free_unused_buffers(az_decoder *d, const az_buffer *but) {
     for (int i = d->n_jobs; i < d->n_slots; i++) {
         az_job *job = &d->jobs[(d->first_job + i) % d->n_slots];
-        if (&job->content != but)
+        /* A job's content is reserved before its coded bytes are. */
+        if (&job->content != but && &job->coded != but)
             az_buffer_close(&job->content, d->heap);
         if (&job->coded != but)
             az_buffer_close(&job->coded, d->heap);
@@ -153,9 +154,13 @@ az_status az_window_fill(az_decoder *d, az_input *in, size_t n_bytes, az_step *s
         size_t room = have + n > 2 * r->buf.capacity ? have + n : 2 * r->buf.capacity;
         if (room > n_bytes)
             room = n_bytes;
-        AZ_TRY(az_decoder_reserve(d, &r->buf, room, have, step, error));
-        if (*step != AZ_STEP_ON)
-            return AZ_OK;
+        az_status status = az_decoder_reserve(d, &r->buf, room, have, step, error);
+        if (status != AZ_OK) {
+            az_crew_release(&d->crew);
+            status = az_decoder_reserve(d, &r->buf, room, have, step, error);
+        }
+        if (status != AZ_OK || *step != AZ_STEP_ON)
+            return status;
     }
     if (n > 0)
         memcpy(r->buf.data + r->n, (const uint8_t *)in->data + in->pos, n);

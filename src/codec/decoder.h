@@ -29,6 +29,9 @@ typedef enum az_step {
     AZ_STEP_WAIT /* it needs a free job, or memory that jobs hold */
 } az_step;
 
+/* After the last level byte: none is left to try. */
+#define TRY_LEVEL_END 256
+
 typedef struct az_reader {
     /* The window: buf.data[pos..n) are archive bytes from `offset` on. */
     az_buffer buf;
@@ -38,7 +41,6 @@ typedef struct az_reader {
 
     az_read_state state;
     az_frame frame;
-    bool found_any;      /* a frame, ever */
     uint64_t next_block; /* number, at least */
     az_block_header block;
     uint32_t last_nbytes; /* content of the newest block */
@@ -50,16 +52,19 @@ typedef struct az_reader {
     az_read_state after_close;
 
     /* Salvage only. */
-    bool in_frame;      /* between a frame's header and its end */
-    bool lost_frame;    /* between frames, in bytes that are none */
-    bool try_header;    /* they may be a header that is damaged */
-    bool lost_blocks;   /* of this frame */
-    bool skipped;       /* the next block may have any number */
-    bool tentative;     /* `block` was found by a search */
-    az_frame candidate; /* then: the frame that it would be of */
-    bool own_only;      /* the search is inside this frame, to the end */
-    uint64_t own_scanned; /* archive offset up to which nothing of this frame was found */
-    uint64_t credit;      /* bytes that may yet be checked in vain */
+    bool in_frame;         /* between a frame's header and its end */
+    bool lost_frame;       /* between frames, in bytes that are none */
+    bool lost_blocks;      /* of this frame */
+    bool saw_last;         /* its last block has been read */
+    bool skipped;          /* the next block may have any number */
+    bool own_only;         /* the search takes only what is this frame's, */
+    uint64_t own_end;      /* up to here */
+    uint64_t scan_from;    /* archive offset where the search began */
+    uint64_t scan_at;      /* and where it is */
+    int try_level;         /* before it: the next level byte to try block 0 with */
+    az_frame candidate;    /* the frame of a block that was found, to begin with it */
+    size_t index_kept;     /* bytes of the window that the index reader has taken */
+    uint64_t spent;        /* bytes looked at in vain */
 } az_reader;
 
 struct az_decoder {
@@ -112,6 +117,11 @@ static inline void az_window_skip(az_reader *r, size_t n_bytes) {
 az_status az_window_fill(az_decoder *d, az_input *in, size_t n_bytes, az_step *step,
                          az_error *error);
 
+/* At the archive's last byte: no more input will come. */
+static inline bool az_input_ended(const az_reader *r, const az_input *in) {
+    return r->at_end && in->pos == in->size;
+}
+
 /* ---- The ring ----------------------------------------------------------------- */
 
 static inline bool az_has_free_job(const az_decoder *d) {
@@ -134,10 +144,18 @@ az_status az_reader_step(az_decoder *d, az_input *in, az_step *step, az_error *e
 
 /* AZ_ERROR_VERSION with a sentence, unless this library decodes the frame. */
 az_status az_frame_supported(const az_frame *frame, uint64_t offset, az_error *error);
+/* A frame as this library makes it, with this level byte; false if that does not
+ * exist. */
+bool az_frame_set_supported(az_frame *frame, uint8_t level_byte);
 
 /* Starts reading the blocks of `frame`. */
 void az_reader_begin_frame(az_reader *r, const az_frame *frame);
-/* The frame is over. */
+/* The same of r->candidate, whose start is lost: the next block is any but 0. */
+void az_reader_begin_candidate(az_reader *r);
+/* Starts reading an index. */
+void az_reader_begin_index(az_reader *r);
+/* The frame is over. After AZ_READ_CLOSE comes `after`; with AZ_READ_BLOCK,
+ * r->candidate begins. */
 void az_reader_close_frame(az_reader *r, bool end_known, uint64_t content_end,
                            az_read_state after);
 
@@ -147,16 +165,15 @@ void az_reader_close_frame(az_reader *r, bool end_known, uint64_t content_end,
 void az_salvage_frame(az_reader *r);
 /* What should be a block header is none. */
 void az_salvage_block(az_reader *r);
-/* The archive ends in the block whose header is r->block. */
-void az_salvage_cut(az_reader *r);
-/* Header or payload of r->block, all in the window, are damaged. */
-az_status az_salvage_payload(az_decoder *d, az_input *in, az_step *step, az_error *error);
-/* The block in the window, found by a search, is whole. It may be the first of
- * another frame: then this one is closed first, and *accepted is false. */
-void az_salvage_accept(az_reader *r, bool *accepted);
-/* The index is damaged, or is not this frame's. */
+/* The block whose header is r->block is damaged, or the archive ends in it. */
+void az_salvage_payload(az_reader *r);
+/* The index is damaged, or is not this frame's. The window starts with the
+ * r->index_kept bytes of it that were read. */
 void az_salvage_index(az_reader *r);
 /* AZ_READ_SCAN. */
 az_status az_salvage_scan(az_decoder *d, az_input *in, az_step *step, az_error *error);
+/* Whether n_bytes more may be looked at in vain: else a damaged archive, made for
+ * it, could take time without bound. */
+bool az_salvage_affords(const az_reader *r, uint64_t n_bytes);
 
 #endif

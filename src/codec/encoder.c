@@ -232,12 +232,13 @@ static bool copy_out(az_encoder *e, az_output *out) {
         size_t n = out->size - out->pos;
         if (n > p->n_bytes)
             n = p->n_bytes;
-        if (n > 0)
+        if (n > 0) { /* else either pointer may be NULL */
             memcpy((uint8_t *)out->data + out->pos, p->data, n);
-        out->pos += n;
-        e->out_nbytes += n;
-        p->data += n;
-        p->n_bytes -= n;
+            out->pos += n;
+            e->out_nbytes += n;
+            p->data += n;
+            p->n_bytes -= n;
+        }
         if (p->n_bytes > 0)
             return false;
     }

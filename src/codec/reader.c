@@ -4,11 +4,6 @@
  */
 #include "decoder.h"
 
-/* At the archive's last byte: AZ_STEP_IN can't be served any more. */
-static bool ended(const az_reader *r, const az_input *in) {
-    return r->at_end && in->pos == in->size;
-}
-
 static az_status ends_early(const az_reader *r, const char *where, az_error *error) {
     return az_error_set(error, AZ_ERROR_TRUNCATED, r->offset + az_window_nbytes(r),
                         "the archive ends too early, in %s, after %llu bytes", where,
@@ -28,18 +23,33 @@ az_status az_frame_supported(const az_frame *frame, uint64_t offset, az_error *e
     return AZ_OK;
 }
 
+bool az_frame_set_supported(az_frame *frame, uint8_t level_byte) {
+    int version = az_predictor_version(AZ_METHOD_CM);
+    *frame = (az_frame){.method = AZ_METHOD_CM, .method_version = (uint8_t)version};
+    return az_frame_set_level_byte(frame, level_byte);
+}
+
 void az_reader_begin_frame(az_reader *r, const az_frame *frame) {
     r->frame = *frame;
-    r->found_any = true;
     r->next_block = 0;
     r->in_frame = true;
     r->lost_frame = false;
     r->lost_blocks = false;
+    r->saw_last = false;
     r->skipped = false;
-    r->tentative = false;
-    r->own_only = false;
     az_hash_begin(&r->entries, 0);
     r->state = AZ_READ_BLOCK;
+}
+
+void az_reader_begin_candidate(az_reader *r) {
+    az_reader_begin_frame(r, &r->candidate);
+    r->skipped = true;
+}
+
+void az_reader_begin_index(az_reader *r) {
+    az_index_reader_begin(&r->index, &r->frame);
+    r->index_kept = 0;
+    r->state = AZ_READ_INDEX;
 }
 
 void az_reader_close_frame(az_reader *r, bool end_known, uint64_t content_end,
@@ -70,7 +80,7 @@ static az_status read_frame(az_decoder *d, az_input *in, az_step *step, az_error
     az_frame frame;
     size_t n_used;
     AZ_TRY(az_window_fill(d, in, AZ_FRAME_HEADER_NBYTES, step, error));
-    if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !ended(r, in)))
+    if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !az_input_ended(r, in)))
         return AZ_OK;
     *step = AZ_STEP_ON;
     if (az_window_nbytes(r) == 0) {
@@ -84,7 +94,9 @@ static az_status read_frame(az_decoder *d, az_input *in, az_step *step, az_error
         status = ends_early(r, "a header", error);
     if (status != AZ_OK)
         return no_frame(d, status, error);
-    AZ_TRY(az_frame_supported(&frame, r->offset, error));
+    status = az_frame_supported(&frame, r->offset, error);
+    if (status != AZ_OK)
+        return no_frame(d, status, error);
     az_window_skip(r, n_used);
     az_reader_begin_frame(r, &frame);
     return AZ_OK;
@@ -108,8 +120,9 @@ static az_status read_close(az_decoder *d, az_step *step) {
     }
     r->in_frame = false;
     r->lost_frame = false;
-    r->own_only = false;
     r->state = r->after_close;
+    if (r->state == AZ_READ_BLOCK)
+        az_reader_begin_candidate(r);
     return AZ_OK;
 }
 
@@ -126,7 +139,7 @@ static az_status read_block(az_decoder *d, az_input *in, az_step *step, az_error
         az_window_nbytes(r), r->offset, &n_used, error);
     bool bad = status != AZ_OK || (n_used > 0 && r->block.number < r->next_block);
     if (!bad && n_used == 0) {
-        if (!ended(r, in))
+        if (!az_input_ended(r, in))
             return AZ_OK; /* with AZ_STEP_IN: a full window would have been enough */
         bad = true;
         status = ends_early(r, "a block's header", error);
@@ -136,7 +149,6 @@ static az_status read_block(az_decoder *d, az_input *in, az_step *step, az_error
         az_salvage_block(r);
         return AZ_OK;
     }
-    r->tentative = false;
     r->state = AZ_READ_PAYLOAD;
     return status;
 }
@@ -193,15 +205,13 @@ static void after_block(az_decoder *d) {
     r->next_block = block->number + 1;
     r->last_nbytes = block->content_nbytes;
     r->skipped = false;
-    r->tentative = false;
-    r->own_only = false;
+    r->saw_last = block->last;
     az_index_hash_block(&r->entries, block);
     r->state = AZ_READ_BLOCK;
     if (block->last && block->number == 0) {
         az_reader_close_frame(r, true, block->content_nbytes, AZ_READ_FRAME);
     } else if (block->last) {
-        az_index_reader_begin(&r->index, &r->frame);
-        r->state = AZ_READ_INDEX;
+        az_reader_begin_index(r);
     }
 }
 
@@ -253,33 +263,29 @@ static az_status read_payload(az_decoder *d, az_input *in, az_step *step, az_err
         return AZ_OK;
     }
     size_t total = (size_t)r->block.header_nbytes + r->block.payload_nbytes;
+    if (d->salvage && !az_salvage_affords(r, total)) {
+        *step = AZ_STEP_ON;
+        az_salvage_payload(r);
+        return AZ_OK;
+    }
     if (az_window_nbytes(r) < total)
         swap_window(d);
     AZ_TRY(az_window_fill(d, in, total, step, error));
-    if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !ended(r, in)))
+    if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !az_input_ended(r, in)))
         return AZ_OK;
-    if (*step == AZ_STEP_IN) {
-        *step = AZ_STEP_ON;
-        if (!d->salvage)
-            return ends_early(r, "a block", error);
-        az_salvage_cut(r);
+    bool cut = *step == AZ_STEP_IN;
+    *step = AZ_STEP_ON;
+    if (!cut && az_block_is_whole(&r->block, &r->frame, az_window(r)))
+        return add_job(d, step, error);
+    if (d->salvage) {
+        az_salvage_payload(r);
         return AZ_OK;
     }
-    const az_frame *frame = r->tentative ? &r->candidate : &r->frame;
-    if (!az_block_is_whole(&r->block, frame, az_window(r))) {
-        if (d->salvage)
-            return az_salvage_payload(d, in, step, error);
-        return az_error_set(error, AZ_ERROR_DAMAGED, r->offset,
-                            "block %llu is damaged: its check does not match",
-                            (unsigned long long)r->block.number);
-    }
-    if (r->tentative) {
-        bool accepted;
-        az_salvage_accept(r, &accepted);
-        if (!accepted)
-            return AZ_OK;
-    }
-    return add_job(d, step, error);
+    if (cut)
+        return ends_early(r, "a block", error);
+    return az_error_set(error, AZ_ERROR_DAMAGED, r->offset,
+                        "block %llu is damaged: its check does not match",
+                        (unsigned long long)r->block.number);
 }
 
 /* ---- The index -------------------------------------------------------------------- */
@@ -293,40 +299,50 @@ static az_status compare_index(const az_decoder *d, az_error *error) {
                                      az_hash_value(&index->entries) == az_hash_value(&r->entries);
     if (same)
         return AZ_OK;
-    return az_error_set(error, AZ_ERROR_DAMAGED, r->offset - index->index_nbytes,
+    return az_error_set(error, AZ_ERROR_DAMAGED, r->offset + r->index_kept - index->index_nbytes,
                         "the index differs from the blocks");
 }
 
-static az_status read_index(az_decoder *d, az_input *in, az_step *step, az_error *error) {
-    enum { PIECE_NBYTES = 4096 };
+/* Salvage keeps an index in the window, to search it if it proves to be none; but
+ * not more than this: 2 * 10^5 blocks. */
+enum { INDEX_PIECE_NBYTES = 4096, INDEX_KEPT_MAX = 1 << 20 };
+
+/* Takes the index as far as it is in the window. *done: it is whole and right. */
+static az_status take_index(az_decoder *d, bool *done, az_error *error) {
     az_reader *r = &d->reader;
     size_t n_used;
-    AZ_TRY(az_window_fill(d, in, PIECE_NBYTES, step, error));
+    *done = false;
+    AZ_TRY(az_index_reader_take(&r->index, az_window(r) + r->index_kept,
+                                az_window_nbytes(r) - r->index_kept, r->offset + r->index_kept,
+                                &n_used, error));
+    r->index_kept += n_used;
+    if (r->index.done)
+        AZ_TRY(compare_index(d, error));
+    *done = r->index.done;
+    if (*done || !d->salvage || r->index_kept > INDEX_KEPT_MAX) {
+        az_window_skip(r, r->index_kept);
+        r->index_kept = 0;
+    }
+    return AZ_OK;
+}
+
+static az_status read_index(az_decoder *d, az_input *in, az_step *step, az_error *error) {
+    az_reader *r = &d->reader;
+    bool done = false;
+    AZ_TRY(az_window_fill(d, in, r->index_kept + INDEX_PIECE_NBYTES, step, error));
     if (*step == AZ_STEP_WAIT)
         return AZ_OK;
-    if (az_window_nbytes(r) == 0) {
-        if (!ended(r, in))
-            return AZ_OK;
-        *step = AZ_STEP_ON;
-        if (!d->salvage)
-            return ends_early(r, "the index", error);
-        az_salvage_index(r);
+    bool nothing = az_window_nbytes(r) == r->index_kept;
+    if (nothing && !az_input_ended(r, in))
         return AZ_OK;
-    }
     *step = AZ_STEP_ON;
-    az_status status = az_index_reader_take(&r->index, az_window(r), az_window_nbytes(r),
-                                            r->offset, &n_used, error);
-    if (status == AZ_OK) {
-        az_window_skip(r, n_used);
-        if (!r->index.done)
-            return AZ_OK;
-        status = compare_index(d, error);
-    }
-    if (status == AZ_OK)
+    az_status status = nothing ? ends_early(r, "the index", error) : take_index(d, &done, error);
+    if (done)
         az_reader_close_frame(r, true, r->index.content_nbytes, AZ_READ_FRAME);
-    else if (d->salvage)
-        az_salvage_index(r);
-    return d->salvage ? AZ_OK : status;
+    if (status == AZ_OK || !d->salvage)
+        return status;
+    az_salvage_index(r);
+    return AZ_OK;
 }
 
 az_status az_reader_step(az_decoder *d, az_input *in, az_step *step, az_error *error) {

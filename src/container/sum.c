@@ -29,6 +29,8 @@ _Static_assert(sizeof ((walk *)0)->buf >= 2 * AZ_BLOCK_HEADER_MAX, "a header fit
  * unless the archive ends before. */
 static az_status look(walk *w, uint64_t offset, size_t want, const uint8_t **p, size_t *n,
                       az_error *error) {
+    *p = w->buf; /* nothing, should it fail */
+    *n = 0;
     uint64_t left = offset < w->end ? w->end - offset : 0;
     bool inside = offset >= w->buf_offset && offset - w->buf_offset <= w->buf_nbytes;
     size_t have = inside ? w->buf_nbytes - (size_t)(offset - w->buf_offset) : 0;
@@ -41,7 +43,8 @@ static az_status look(walk *w, uint64_t offset, size_t want, const uint8_t **p, 
         }
         have = w->buf_nbytes;
     }
-    *p = w->buf + (offset - w->buf_offset < sizeof w->buf ? offset - w->buf_offset : 0);
+    if (have > 0)
+        *p = w->buf + (offset - w->buf_offset);
     *n = have < left ? have : (size_t)left;
     return AZ_OK;
 }

@@ -2,7 +2,7 @@
  * kernels_ref: the definition of every kernel, never tuned, and the choice of
  * a set for this CPU.
  */
-#include "kernels.h"
+#include "lanes.h"
 
 static void mix_dot(const int32_t *x, const int32_t *w, const uint32_t *set, size_t n_sets,
                     size_t n, int32_t *out) {
@@ -28,7 +28,7 @@ static void mix_train(const int32_t *x, int32_t *w, const uint32_t *set, size_t 
     }
 }
 
-const az_kernels az_kernels_ref = {"reference", mix_dot, mix_train};
+const az_kernels az_kernels_ref = {"reference", lanes_predict, lanes_learn, mix_dot, mix_train};
 
 size_t az_kernels_all(const az_kernels **sets, unsigned *cpu_needed, size_t capacity) {
     static const struct {

@@ -4,6 +4,7 @@
 #include "predict.h"
 
 #include "../cm/cm.h"
+#include "../kernels/kernels.h"
 
 /* The only method so far; others will be told apart here. */
 struct az_predictor {
@@ -13,6 +14,23 @@ struct az_predictor {
 
 int az_predictor_version(int method) {
     return method == AZ_METHOD_CM ? AZ_CM_VERSION : 0;
+}
+
+#define AS_TEXT(x) #x
+#define LINE(version, kernels) \
+    "aizip " AZ_VERSION_STRING ", cm version " AS_TEXT(version) ", kernels: " kernels
+#define KERNELS(name) \
+    { name, LINE(AZ_CM_VERSION, name) }
+
+const char *az_predictor_info(void) {
+    static const struct {
+        const char *kernels, *line;
+    } lines[] = {KERNELS("reference"), KERNELS("avx2"), KERNELS("avx512"), KERNELS("neon")};
+    const char *kernels = az_kernels_get(az_cpu_features())->name;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (strcmp(lines[i].kernels, kernels) == 0)
+            return lines[i].line;
+    return LINE(AZ_CM_VERSION, "others");
 }
 
 uint32_t az_predictor_block_nbytes(int method, int level) {

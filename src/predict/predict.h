@@ -15,6 +15,10 @@ enum { AZ_METHOD_CM = 1 };
 /* The numeric version of cm: raised by every change that alters a probability. */
 int az_predictor_version(int method);
 
+/* One line for people, a constant: version of aizip and of cm, and the kernels that
+ * this machine uses. */
+const char *az_predictor_info(void);
+
 /* Block size that a level uses unless told otherwise: a power of two. */
 uint32_t az_predictor_block_nbytes(int method, int level);
 

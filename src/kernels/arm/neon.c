@@ -4,7 +4,7 @@
 #endif
 #include <arm_neon.h>
 
-#include "../kernels.h"
+#include "../lanes.h"
 
 static void mix_dot(const int32_t *x, const int32_t *w, const uint32_t *set, size_t n_sets,
                     size_t n, int32_t *out) {
@@ -12,8 +12,8 @@ static void mix_dot(const int32_t *x, const int32_t *w, const uint32_t *set, siz
         const int32_t *row = w + set[s];
         int32x4_t a = vdupq_n_s32(0), b = a;
         for (size_t i = 0; i < n; i += 8) {
-            int32x4_t p = vmull_s16(vshrn_n_s32(vld1q_s32(row + i), 16),
-                                    vshrn_n_s32(vld1q_s32(x + i), 16));
+            int32x4_t p =
+                vmull_s16(vshrn_n_s32(vld1q_s32(row + i), 16), vshrn_n_s32(vld1q_s32(x + i), 16));
             int32x4_t q = vmull_s16(vshrn_n_s32(vld1q_s32(row + i + 4), 16),
                                     vshrn_n_s32(vld1q_s32(x + i + 4), 16));
             a = vsraq_n_s32(a, p, 7);
@@ -39,4 +39,4 @@ static void mix_train(const int32_t *x, int32_t *w, const uint32_t *set, size_t 
     }
 }
 
-const az_kernels az_kernels_neon = {"neon", mix_dot, mix_train};
+const az_kernels az_kernels_neon = {"neon", lanes_predict, lanes_learn, mix_dot, mix_train};

@@ -4,7 +4,7 @@
 #endif
 #include <immintrin.h>
 
-#include "../kernels.h"
+#include "../lanes.h"
 
 static void mix_dot(const int32_t *x, const int32_t *w, const uint32_t *set, size_t n_sets,
                     size_t n, int32_t *out) {
@@ -46,4 +46,4 @@ static void mix_train(const int32_t *x, int32_t *w, const uint32_t *set, size_t 
     }
 }
 
-const az_kernels az_kernels_avx2 = {"avx2", mix_dot, mix_train};
+const az_kernels az_kernels_avx2 = {"avx2", lanes_predict, lanes_learn, mix_dot, mix_train};

@@ -1,0 +1,405 @@
+/* base: errors, counted memory, numbers, checks, threads, CPU features. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "generate.h"
+
+/* ---- Errors ----------------------------------------------------------------- */
+
+static void error_holds_status_offset_and_sentence(void **state) {
+    (void)state;
+    az_error error;
+    assert_int_equal(az_error_set(&error, AZ_ERROR_DAMAGED, 77, "block %d is bad", 3),
+                     AZ_ERROR_DAMAGED);
+    assert_int_equal(error.status, AZ_ERROR_DAMAGED);
+    assert_int_equal(error.offset, 77);
+    assert_string_equal(error.text, "block 3 is bad");
+    assert_int_equal(az_error_set(NULL, AZ_ERROR_MEMORY, 0, "nobody reads this"), AZ_ERROR_MEMORY);
+}
+
+static void error_cuts_a_long_sentence(void **state) {
+    (void)state;
+    az_error error;
+    memset(&error, 0x5A, sizeof error);
+    az_error_set(&error, AZ_ERROR_FORMAT, 0, "%0500d", 1);
+    assert_int_equal(strlen(error.text), sizeof error.text - 1);
+}
+
+/* ---- Memory ----------------------------------------------------------------- */
+
+static az_heap *open_heap(const az_allocator *allocator) {
+    az_heap *heap = NULL;
+    assert_int_equal(az_heap_open(&heap, allocator, NULL), AZ_OK);
+    return heap;
+}
+
+static const size_t sizes[] = {0,       1,         63,        64,        65,       4096,
+                               100000, 2097151, 2097152, 2097153, 5000000};
+enum { N_SIZES = sizeof sizes / sizeof sizes[0] };
+
+static void blocks_are_aligned_zeros(void **state) {
+    (void)state;
+    az_heap *heap = open_heap(NULL);
+    for (int round = 0; round < 3; round++) {
+        uint8_t *blocks[N_SIZES];
+        for (size_t i = 0; i < N_SIZES; i++) {
+            blocks[i] = az_alloc(heap, sizes[i]);
+            assert_non_null(blocks[i]);
+            assert_int_equal((uintptr_t)blocks[i] % 64, 0);
+            for (size_t j = 0; j < sizes[i]; j++)
+                if (blocks[i][j] != 0)
+                    fail_msg("byte %zu of %zu is not 0", j, sizes[i]);
+            memset(blocks[i], 0xA5, sizes[i]); /* the next round must not see it */
+        }
+        for (size_t i = 0; i < N_SIZES; i++)
+            az_free(heap, blocks[i]);
+        assert_int_equal(az_heap_used(heap), 0);
+    }
+    az_free(heap, NULL);
+    az_heap_close(&heap);
+    assert_null(heap);
+    az_heap_close(&heap);
+}
+
+static void heap_counts_use_and_peak(void **state) {
+    (void)state;
+    az_heap *heap = open_heap(NULL);
+    uint64_t sum = 0;
+    void *blocks[N_SIZES];
+    for (size_t i = 0; i < N_SIZES; i++) {
+        blocks[i] = az_alloc(heap, sizes[i]);
+        sum += sizes[i] + AZ_HEAP_BLOCK_NBYTES;
+        assert_int_equal(az_heap_used(heap), sum);
+    }
+    for (size_t i = 0; i < N_SIZES; i++)
+        az_free(heap, blocks[i]);
+    assert_int_equal(az_heap_used(heap), 0);
+    assert_int_equal(az_heap_peak(heap), sum);
+    assert_int_equal(az_heap_room(heap), UINT64_MAX);
+    az_heap_close(&heap);
+}
+
+static void limit_holds_to_the_byte(void **state) {
+    (void)state;
+    az_heap *heap = open_heap(NULL);
+    az_error error;
+    az_heap_set_limit(heap, 1000 + AZ_HEAP_BLOCK_NBYTES);
+    assert_int_equal(az_heap_limit(heap), 1000 + AZ_HEAP_BLOCK_NBYTES);
+    assert_null(az_alloc(heap, 1001));
+    assert_int_equal(az_alloc_failed(heap, 1001, &error), AZ_ERROR_MEMORY_LIMIT);
+    assert_non_null(strstr(error.text, "1001"));
+    void *block = az_alloc(heap, 1000);
+    assert_non_null(block);
+    assert_int_equal(az_heap_room(heap), 0);
+    assert_null(az_alloc(heap, 0));
+    az_free(heap, block);
+    assert_null(az_alloc(heap, SIZE_MAX));
+    assert_null(az_alloc(heap, SIZE_MAX - AZ_HEAP_BLOCK_NBYTES));
+    assert_int_equal(az_heap_used(heap), 0);
+    az_heap_set_limit(heap, 0);
+    assert_null(az_alloc(heap, SIZE_MAX));
+    assert_null(az_alloc(heap, SIZE_MAX / 2));
+    assert_int_equal(az_alloc_failed(heap, SIZE_MAX / 2, &error), AZ_ERROR_MEMORY);
+    assert_int_equal(az_heap_used(heap), 0);
+    az_heap_close(&heap);
+}
+
+static void regrow_keeps_the_beginning(void **state) {
+    (void)state;
+    az_heap *heap = open_heap(NULL);
+    uint8_t *block = az_regrow(heap, NULL, 0, 100);
+    generate_noise(block, 100, 1);
+    block = az_regrow(heap, block, 100, 3000000);
+    uint8_t expected[100];
+    generate_noise(expected, 100, 1);
+    assert_memory_equal(block, expected, 100);
+    for (size_t i = 100; i < 3000000; i++)
+        if (block[i] != 0)
+            fail_msg("byte %zu is not 0", i);
+    uint8_t *same = block;
+    az_heap_set_limit(heap, az_heap_used(heap) + 10);
+    assert_null(az_regrow(heap, block, 100, 200));
+    assert_ptr_equal(same, block);
+    assert_memory_equal(block, expected, 100);
+    az_heap_set_limit(heap, 0);
+    block = az_regrow(heap, block, 3000000, 50);
+    assert_memory_equal(block, expected, 50);
+    az_free(heap, block);
+    assert_int_equal(az_heap_used(heap), 0);
+    az_heap_close(&heap);
+}
+
+/* An allocator that counts, gives memory that is neither zero nor well aligned,
+ * and fails when `left` has run out. */
+typedef struct counted {
+    int n_live;
+    int left;
+} counted;
+
+static void *counted_alloc(void *opaque, size_t n_bytes) {
+    counted *c = opaque;
+    if (c->left-- <= 0)
+        return NULL;
+    uint8_t *ptr = malloc(n_bytes + 16);
+    memset(ptr, 0xCC, n_bytes + 16);
+    c->n_live++;
+    return ptr + 16;
+}
+
+static void counted_free(void *opaque, void *ptr) {
+    counted *c = opaque;
+    assert_non_null(ptr);
+    c->n_live--;
+    free((uint8_t *)ptr - 16);
+}
+
+static void all_memory_is_the_callers(void **state) {
+    (void)state;
+    counted c = {.left = 3};
+    az_allocator allocator = {counted_alloc, counted_free, &c};
+    az_heap *heap = open_heap(&allocator);
+    uint8_t *small = az_alloc(heap, 10), *large = az_alloc(heap, 5000000);
+    assert_int_equal(c.n_live, 3);
+    assert_int_equal((uintptr_t)small % 64, 0);
+    assert_int_equal((uintptr_t)large % 64, 0);
+    for (size_t i = 0; i < 5000000; i++)
+        if (large[i] != 0)
+            fail_msg("byte %zu is not 0", i);
+    uint64_t used = az_heap_used(heap);
+    assert_null(az_alloc(heap, 10));
+    assert_int_equal(az_heap_used(heap), used);
+    az_free(heap, small);
+    az_free(heap, large);
+    az_heap_close(&heap);
+    assert_int_equal(c.n_live, 0);
+
+    az_error error;
+    c.left = 0;
+    assert_int_equal(az_heap_open(&heap, &allocator, &error), AZ_ERROR_MEMORY);
+    az_allocator half = {counted_alloc, NULL, &c};
+    assert_int_equal(az_heap_open(&heap, &half, &error), AZ_ERROR_ARGUMENT);
+}
+
+/* ---- Numbers ---------------------------------------------------------------- */
+
+static void numbers_are_little_endian(void **state) {
+    (void)state;
+    uint8_t buf[8];
+    az_write_le64(buf, 0x0123456789ABCDEFu);
+    const uint8_t expected[8] = {0xEF, 0xCD, 0xAB, 0x89, 0x67, 0x45, 0x23, 0x01};
+    assert_memory_equal(buf, expected, 8);
+    assert_true(az_read_le64(buf) == 0x0123456789ABCDEFu);
+    assert_true(az_read_le32(buf) == 0x89ABCDEFu);
+    az_write_le32(buf, 0xFFFFFFFEu);
+    assert_true(az_read_le32(buf) == 0xFFFFFFFEu);
+}
+
+static void varint_round_trip(uint64_t value) {
+    uint8_t buf[AZ_VARINT_MAX];
+    uint64_t read = 0;
+    size_t n = az_varint_write(buf, value);
+    assert_true(n >= 1 && n <= AZ_VARINT_MAX);
+    assert_true(n == 1 || value >> (7 * (n - 1)) != 0); /* no shorter form */
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(az_varint_read(buf, i, &read), 0);
+    assert_int_equal(az_varint_read(buf, n, &read), n);
+    assert_true(read == value);
+}
+
+static void varints_of_every_length_come_back(void **state) {
+    (void)state;
+    dice d = {1};
+    for (int log2 = 0; log2 < 64; log2++) {
+        uint64_t power = (uint64_t)1 << log2;
+        varint_round_trip(power);
+        varint_round_trip(power - 1);
+        varint_round_trip(power + (((uint64_t)dice_next(&d) << 32 | dice_next(&d)) & (power - 1)));
+    }
+    varint_round_trip(UINT64_MAX);
+}
+
+static void varints_have_one_form_only(void **state) {
+    (void)state;
+    static const uint8_t longer[2] = {0x81, 0x00};
+    static const uint8_t zero[3] = {0x80, 0x80, 0x00};
+    static const uint8_t beyond[10] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02};
+    static const uint8_t endless[11] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+                                        0x80, 0x80, 0x80, 0x80, 0x01};
+    uint64_t value = 5;
+    assert_int_equal(az_varint_read(longer, 2, &value), -1);
+    assert_int_equal(az_varint_read(zero, 3, &value), -1);
+    assert_int_equal(az_varint_read(beyond, 10, &value), -1);
+    assert_int_equal(az_varint_read(endless, 11, &value), -1);
+    assert_int_equal(value, 5);
+}
+
+/* ---- Checks ----------------------------------------------------------------- */
+
+/* From xxHash's own documents: XXH32 of "", "a", "abc", seed 0. */
+static void check_is_xxh32(void **state) {
+    (void)state;
+    assert_true(az_check(NULL, 0) == 0x02CC5D05u);
+    assert_true(az_check("a", 1) == 0x550D7456u);
+    assert_true(az_check("abc", 3) == 0x32D153FFu);
+}
+
+static void check_in_pieces_is_the_same(void **state) {
+    (void)state;
+    uint8_t data[200];
+    generate_noise(data, sizeof data, 2);
+    uint32_t whole = az_check(data, sizeof data);
+    for (size_t first = 0; first <= sizeof data; first++) {
+        size_t second = (sizeof data - first) / 2;
+        az_hash hash;
+        az_hash_begin(&hash, 0);
+        az_hash_add(&hash, data, first);
+        az_hash_add(&hash, NULL, 0);
+        az_hash_add(&hash, data + first, second);
+        (void)az_hash_value(&hash); /* looking does not disturb it */
+        az_hash_add(&hash, data + first + second, sizeof data - first - second);
+        assert_true(az_hash_value(&hash) == whole);
+        az_hash_begin(&hash, 1);
+        az_hash_add(&hash, data, sizeof data);
+        assert_true(az_hash_value(&hash) != whole);
+    }
+}
+
+/* ---- Threads ---------------------------------------------------------------- */
+
+typedef struct shared {
+    az_heap *heap;
+    az_monitor *monitor;
+    int turn; /* guarded by the monitor */
+    int rounds;
+} shared;
+
+static void play_odd_turns(void *arg) {
+    shared *s = arg;
+    az_monitor_lock(s->monitor);
+    for (int i = 0; i < 1000; i++) {
+        while (s->turn % 2 == 0)
+            az_monitor_wait(s->monitor);
+        s->turn++;
+        az_monitor_wake_all(s->monitor);
+    }
+    az_monitor_unlock(s->monitor);
+}
+
+static void threads_take_turns(void **state) {
+    (void)state;
+    shared s = {.heap = open_heap(NULL)};
+    s.monitor = az_monitor_open(s.heap);
+    az_thread *thread = az_thread_start(s.heap, play_odd_turns, &s);
+    assert_non_null(thread);
+    az_monitor_lock(s.monitor);
+    for (int i = 0; i < 1000; i++) {
+        while (s.turn % 2 == 1)
+            az_monitor_wait_ms(s.monitor, 1000);
+        s.turn++;
+        az_monitor_wake_all(s.monitor);
+    }
+    az_monitor_unlock(s.monitor);
+    az_thread_join(s.heap, thread);
+    assert_int_equal(s.turn, 2000);
+    az_monitor_close(s.heap, s.monitor);
+    az_monitor_close(s.heap, NULL);
+    assert_int_equal(az_heap_used(s.heap), 0);
+    az_heap_close(&s.heap);
+}
+
+static void waiting_ends_by_itself(void **state) {
+    (void)state;
+    az_heap *heap = open_heap(NULL);
+    az_monitor *monitor = az_monitor_open(heap);
+    uint64_t start = az_clock_ms();
+    az_monitor_lock(monitor);
+    az_monitor_wait_ms(monitor, 20);
+    az_monitor_unlock(monitor);
+    assert_in_range(az_clock_ms() - start, 0, 20000);
+    az_monitor_close(heap, monitor);
+    az_heap_close(&heap);
+}
+
+static void allocate_and_free(void *arg) {
+    shared *s = arg;
+    dice d = {(uintptr_t)&d}; /* a different course in each thread */
+    for (int i = 0; i < s->rounds; i++) {
+        uint8_t *block = az_alloc(s->heap, dice_below(&d, 3000));
+        if (block)
+            az_free(s->heap, block);
+    }
+}
+
+static void limit_holds_for_all_threads_together(void **state) {
+    (void)state;
+    enum { LIMIT = 20000, N_THREADS = 8 };
+    shared s = {.heap = open_heap(NULL), .rounds = 3000};
+    az_heap *threads_heap = open_heap(NULL);
+    az_thread *threads[N_THREADS];
+    az_heap_set_limit(s.heap, LIMIT);
+    for (int i = 0; i < N_THREADS; i++)
+        threads[i] = az_thread_start(threads_heap, allocate_and_free, &s);
+    for (int i = 0; i < N_THREADS; i++)
+        az_thread_join(threads_heap, threads[i]);
+    assert_int_equal(az_heap_used(s.heap), 0);
+    assert_in_range(az_heap_peak(s.heap), 1, LIMIT);
+    az_heap_close(&threads_heap);
+    az_heap_close(&s.heap);
+}
+
+/* ---- CPU -------------------------------------------------------------------- */
+
+static void features_can_be_taken_away(void **state) {
+    (void)state;
+    static const struct {
+        const char *off;
+        unsigned gone;
+    } cases[] = {
+        {"", 0},
+        {"avx2", AZ_CPU_AVX2},
+        {"avx512", AZ_CPU_AVX512},
+        {"neon", AZ_CPU_NEON},
+        {"avx2,avx512", AZ_CPU_AVX2 | AZ_CPU_AVX512},
+        {"all", AZ_CPU_AVX2 | AZ_CPU_AVX512 | AZ_CPU_NEON},
+        {"neon,all", AZ_CPU_AVX2 | AZ_CPU_AVX512 | AZ_CPU_NEON},
+        {"avx,avx2x,avx51,,", 0},
+    };
+    unsetenv("AIZIP_CPU_DISABLE");
+    unsigned features = az_cpu_features();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        setenv("AIZIP_CPU_DISABLE", cases[i].off, 1);
+        assert_int_equal(az_cpu_features(), features & ~cases[i].gone);
+    }
+    unsetenv("AIZIP_CPU_DISABLE");
+    assert_in_range(az_cpu_count(), 1, 65535);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(error_holds_status_offset_and_sentence),
+        cmocka_unit_test(error_cuts_a_long_sentence),
+        cmocka_unit_test(blocks_are_aligned_zeros),
+        cmocka_unit_test(heap_counts_use_and_peak),
+        cmocka_unit_test(limit_holds_to_the_byte),
+        cmocka_unit_test(regrow_keeps_the_beginning),
+        cmocka_unit_test(all_memory_is_the_callers),
+        cmocka_unit_test(numbers_are_little_endian),
+        cmocka_unit_test(varints_of_every_length_come_back),
+        cmocka_unit_test(varints_have_one_form_only),
+        cmocka_unit_test(check_is_xxh32),
+        cmocka_unit_test(check_in_pieces_is_the_same),
+        cmocka_unit_test(threads_take_turns),
+        cmocka_unit_test(waiting_ends_by_itself),
+        cmocka_unit_test(limit_holds_for_all_threads_together),
+        cmocka_unit_test(features_can_be_taken_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,324 @@
+/*
+ * cm: the built-in predictor, through the one predictor interface and through
+ * archives.
+ *
+ * The last test is the signature: one number over archives of all levels, the
+ * same on every machine and for every build. A change that alters coded bits
+ * writes it anew:
+ *     AIZIP_WRITE_GOLDEN=1 build/test_cm
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "aizip.h"
+#include "base/base.h"
+#include "generate.h"
+#include "predict/predict.h"
+
+enum { PROB_ONE = 1 << 22, N_BYTES = 12000 };
+
+static az_predictor *open_predictor(az_heap *heap, int level, size_t max_nbytes) {
+    az_predictor *predictor = NULL;
+    assert_int_equal(az_predictor_open(&predictor, heap, AZ_METHOD_CM, level, max_nbytes, NULL),
+                     AZ_OK);
+    return predictor;
+}
+
+static void fill_zeros(uint8_t *out, size_t n_bytes, uint64_t seed) {
+    (void)seed;
+    memset(out, 0, n_bytes);
+}
+
+static void fill_ones(uint8_t *out, size_t n_bytes, uint64_t seed) {
+    (void)seed;
+    memset(out, 0xFF, n_bytes);
+}
+
+/* The surest prediction meets its opposite again and again. */
+static void fill_surprises(uint8_t *out, size_t n_bytes, uint64_t seed) {
+    dice d = {seed};
+    size_t until = 0;
+    uint8_t byte = 0;
+    for (size_t i = 0; i < n_bytes; i++) {
+        if (i == until) {
+            byte = (uint8_t)~byte;
+            until = i + 1 + dice_below(&d, 2000);
+        }
+        out[i] = byte;
+    }
+}
+
+static void (*const fills[])(uint8_t *out, size_t n_bytes, uint64_t seed) = {
+    generate_text, generate_noise, fill_zeros,    fill_ones,
+    generate_wave, generate_records, fill_surprises, generate_mixture,
+};
+enum { N_FILLS = sizeof fills / sizeof fills[0] };
+
+static int bit_of(const uint8_t *block, size_t i) {
+    return block[i / 8] >> (7 - i % 8) & 1;
+}
+
+/* Check of all probabilities of a block, as the encoder drives the predictor. */
+static uint32_t course_of(az_predictor *predictor, const uint8_t *block, size_t n_bytes) {
+    az_hash hash;
+    az_hash_begin(&hash, 0);
+    uint32_t prob = az_predictor_begin(predictor, block, n_bytes);
+    for (size_t i = 0; i < 8 * n_bytes; i++) {
+        uint8_t le[4];
+        if (prob < 1 || prob > PROB_ONE - 1)
+            fail_msg("bit %zu of %zu bytes: probability %u", i, n_bytes, (unsigned)prob);
+        az_write_le32(le, prob);
+        az_hash_add(&hash, le, 4);
+        if (i + 1 < 8 * n_bytes)
+            prob = az_predictor_next(predictor, bit_of(block, i));
+    }
+    return az_hash_value(&hash);
+}
+
+static void probabilities_stay_inside_0_and_1(void **state) {
+    (void)state;
+    static uint8_t block[N_BYTES];
+    az_heap *heap = NULL;
+    assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        az_predictor *predictor = open_predictor(heap, level, N_BYTES);
+        for (int i = 0; i < N_FILLS; i++) {
+            fills[i](block, N_BYTES, (uint64_t)i);
+            course_of(predictor, block, N_BYTES);
+        }
+        az_predictor_close(&predictor);
+    }
+    assert_int_equal(az_heap_used(heap), 0);
+    az_heap_close(&heap);
+}
+
+/* One predictor for all blocks, larger and smaller in turn, against a fresh one
+ * for each. */
+static void beginning_anew_forgets_everything(void **state) {
+    (void)state;
+    enum { MAX = 20000 };
+    static const size_t sizes[] = {5000, 1, 20000, 300, 5000, 9000, 2, 1500, 19999};
+    static const int levels[] = {1, 2, 5, 7, 9};
+    static uint8_t block[MAX];
+    az_heap *heap = NULL;
+    assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+    for (size_t l = 0; l < sizeof levels / sizeof levels[0]; l++) {
+        az_predictor *used = open_predictor(heap, levels[l], MAX);
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            size_t n = sizes[i];
+            /* Text, zeros, waves and surprises. */
+            fills[i % 4 * 2](block, n, i);
+            az_predictor *fresh = open_predictor(heap, levels[l], n + i * 100);
+            uint32_t expected = course_of(fresh, block, n);
+            assert_true(course_of(used, block, n) == expected);
+            assert_true(course_of(used, block, n) == expected);
+            az_predictor_close(&fresh);
+        }
+        az_predictor_close(&used);
+    }
+    az_predictor_close(&(az_predictor *){NULL});
+    az_heap_close(&heap);
+}
+
+/* A block left in the middle, as after damage or a full buffer. */
+static void beginning_anew_forgets_half_a_block(void **state) {
+    (void)state;
+    static uint8_t first[N_BYTES], block[N_BYTES];
+    az_heap *heap = NULL;
+    assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+    generate_text(first, N_BYTES, 1);
+    generate_records(block, N_BYTES, 2);
+    az_predictor *fresh = open_predictor(heap, 5, N_BYTES);
+    uint32_t expected = course_of(fresh, block, 3000);
+    for (size_t n_bits = 0; n_bits < 40000; n_bits = n_bits * 3 + 1) {
+        az_predictor *used = open_predictor(heap, 5, N_BYTES);
+        az_predictor_begin(used, first, N_BYTES);
+        for (size_t i = 0; i < n_bits; i++)
+            az_predictor_next(used, bit_of(first, i));
+        assert_true(course_of(used, block, 3000) == expected);
+        az_predictor_close(&used);
+    }
+    az_predictor_close(&fresh);
+    az_heap_close(&heap);
+}
+
+/* The decoder's buffer holds garbage wherever nothing has been decoded yet, and
+ * other garbage for each byte. */
+static void nothing_ahead_is_read(void **state) {
+    (void)state;
+    static uint8_t block[N_BYTES], decoded[N_BYTES];
+    az_heap *heap = NULL;
+    assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        generate_mixture(block, N_BYTES, (uint64_t)level);
+        generate_noise(decoded, N_BYTES, 99);
+        dice d = {7};
+        az_predictor *encoder = open_predictor(heap, level, N_BYTES);
+        az_predictor *decoder = open_predictor(heap, level, N_BYTES);
+        uint32_t a = az_predictor_begin(encoder, block, N_BYTES);
+        uint32_t b = az_predictor_begin(decoder, decoded, N_BYTES);
+        for (size_t i = 0; i < 8 * (size_t)N_BYTES; i++) {
+            if (a != b)
+                fail_msg("level %d, bit %zu: %u and %u", level, i, (unsigned)a, (unsigned)b);
+            if (i % 8 == 7)
+                decoded[i / 8] = block[i / 8];
+            else if (dice_below(&d, 4) == 0)
+                decoded[i / 8] = (uint8_t)dice_next(&d);
+            if (i + 1 == 8 * (size_t)N_BYTES)
+                break;
+            a = az_predictor_next(encoder, bit_of(block, i));
+            b = az_predictor_next(decoder, bit_of(block, i));
+        }
+        az_predictor_close(&encoder);
+        az_predictor_close(&decoder);
+    }
+    az_heap_close(&heap);
+}
+
+static void memory_is_what_was_said(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1, 100, 1000, 4097, 65536, 70000, 1 << 20, 5000000, 1 << 24};
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        uint64_t before = 0;
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            uint64_t said = az_predictor_memory(AZ_METHOD_CM, level, sizes[i]);
+            assert_true(said >= before);
+            before = said;
+            if (said > (uint64_t)200 << 20)
+                break; /* too much to touch under a sanitizer */
+            az_heap *heap = NULL;
+            assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+            az_predictor *predictor = open_predictor(heap, level, sizes[i]);
+            uint64_t peak = az_heap_peak(heap);
+            if (peak > said || said - peak > said / 100)
+                fail_msg("level %d, %zu bytes: %llu said, %llu taken", level, sizes[i],
+                         (unsigned long long)said, (unsigned long long)peak);
+            az_predictor_close(&predictor);
+            az_heap_close(&heap);
+        }
+    }
+}
+
+static void limit_below_the_need_is_refused(void **state) {
+    (void)state;
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        az_heap *heap = NULL;
+        az_error error;
+        az_predictor *predictor = NULL;
+        uint64_t need = az_predictor_memory(AZ_METHOD_CM, level, 10000);
+        assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+        for (uint64_t limit = 1; limit < need - need / 50; limit += need / 7) {
+            az_heap_set_limit(heap, limit);
+            assert_int_equal(
+                az_predictor_open(&predictor, heap, AZ_METHOD_CM, level, 10000, &error),
+                AZ_ERROR_MEMORY_LIMIT);
+            assert_null(predictor);
+            assert_int_equal(az_heap_used(heap), 0);
+        }
+        az_heap_set_limit(heap, need);
+        predictor = open_predictor(heap, level, 10000);
+        az_predictor_close(&predictor);
+        assert_null(predictor);
+        az_heap_close(&heap);
+    }
+}
+
+static void levels_and_methods_are_sensible(void **state) {
+    (void)state;
+    az_heap *heap = NULL;
+    az_predictor *predictor = NULL;
+    assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+    assert_int_equal(az_predictor_open(&predictor, heap, 77, 5, 1000, NULL), AZ_ERROR_VERSION);
+    assert_int_equal(az_heap_used(heap), 0);
+    az_heap_close(&heap);
+    assert_in_range(az_predictor_version(AZ_METHOD_CM), 1, 255);
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        uint32_t n = az_predictor_block_nbytes(AZ_METHOD_CM, level);
+        assert_in_range(n, 1 << 16, 1 << 26);
+        assert_int_equal(n & (n - 1), 0);
+    }
+}
+
+/* ---- Archives ------------------------------------------------------------------ */
+
+static size_t archive_nbytes(const uint8_t *content, size_t n_bytes, int level) {
+    size_t capacity = az_compress_bound(n_bytes), n = 0;
+    uint8_t *archive = malloc(capacity);
+    assert_int_equal(az_compress(archive, capacity, &n, content, n_bytes, level, NULL), AZ_OK);
+    free(archive);
+    return n;
+}
+
+/* Not how good it is (bench/ says that), but that it predicts at all. */
+static void what_is_regular_becomes_small(void **state) {
+    (void)state;
+    enum { N = 30000 };
+    static uint8_t content[N];
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        memset(content, 'x', N);
+        assert_in_range(archive_nbytes(content, N, level), 20, 120);
+        generate_text(content, N, 1);
+        assert_in_range(archive_nbytes(content, N, level), 20, N / 3);
+        generate_noise(content, N, 1);
+        assert_in_range(archive_nbytes(content, N, level), N, N + 30);
+        memcpy(content + N / 2, content, N / 2); /* found again */
+        assert_in_range(archive_nbytes(content, N, level), N / 2, N / 2 + N / 15);
+    }
+}
+
+static void signature_is_the_same_everywhere(void **state) {
+    (void)state;
+    enum { N = 60000 };
+    static const char path[] = AZ_SOURCE_DIR "/tests/golden/signature.txt";
+    static uint8_t content[N];
+    size_t capacity = az_compress_bound(N);
+    uint8_t *archive = malloc(capacity);
+    char line[160], golden[160] = "";
+    uint64_t total = 0;
+    az_hash hash;
+    az_hash_begin(&hash, 0);
+    generate_mixture(content, N, 20260);
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        size_t n = 0;
+        assert_int_equal(az_compress(archive, capacity, &n, content, N, level, NULL), AZ_OK);
+        az_hash_add(&hash, archive, n);
+        total += n;
+    }
+    free(archive);
+    snprintf(line, sizeof line, "cm version %d: signature %08lx, levels 1-9 of %d bytes in %llu\n",
+             az_predictor_version(AZ_METHOD_CM), (unsigned long)az_hash_value(&hash), N,
+             (unsigned long long)total);
+    print_message("%s", line);
+    if (getenv("AIZIP_WRITE_GOLDEN")) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(line, file);
+        assert_int_equal(fclose(file), 0);
+    }
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(golden, sizeof golden, file));
+    fclose(file);
+    assert_string_equal(line, golden);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(probabilities_stay_inside_0_and_1),
+        cmocka_unit_test(beginning_anew_forgets_everything),
+        cmocka_unit_test(beginning_anew_forgets_half_a_block),
+        cmocka_unit_test(nothing_ahead_is_read),
+        cmocka_unit_test(memory_is_what_was_said),
+        cmocka_unit_test(limit_below_the_need_is_refused),
+        cmocka_unit_test(levels_and_methods_are_sensible),
+        cmocka_unit_test(what_is_regular_becomes_small),
+        cmocka_unit_test(signature_is_the_same_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
