@@ -215,9 +215,9 @@ static void begin_weights(az_cm *cm) {
         uint32_t kind = i / cm->n_lanes; /* stretched, scaled, run; then matches, 1 */
         int percent = i >= cm->n_lanes * inputs ? (i < cm->n_inputs - 1 ? 25 : 0)
                       : inputs == 1             ? 30
-                      : kind == 0               ? 15
+                      : kind == 0               ? 180 / (int)cm->n_lanes
                       : kind == 1               ? 0
-                                                : 10;
+                                                : 20 / (int)cm->n_lanes;
         cm->weights[i] = AZ_MIX_ONE / 100 * percent;
     }
     for (row = 1; row < n_rows; row++)

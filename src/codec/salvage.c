@@ -66,9 +66,9 @@ void az_salvage_payload(az_reader *r) {
 }
 
 void az_salvage_index(az_reader *r) {
-    r->spent += r->index_kept * INDEX_COST;
+    r->spent += r->index.index_nbytes * INDEX_COST;
     r->try_level = TRY_LEVEL_END;
-    search(r, r->offset + 1, false);
+    search(r, r->offset + (az_window_nbytes(r) > 0), false);
     if (r->saw_last)
         az_reader_close_frame(r, true,
                               az_block_content_offset(&r->frame, r->next_block - 1) +
@@ -117,7 +117,7 @@ static void find_frame(az_reader *r, size_t at, verdict *v) {
 
 static void find_index(az_reader *r, size_t at, verdict *v) {
     const uint8_t *p = az_window(r) + at;
-    if (!r->in_frame || az_window_nbytes(r) - at < 8 ||
+    if (!r->in_frame || az_window_nbytes(r) - at < 8 || !az_salvage_affords(r, 0) ||
         (r->frame.id_known && az_read_le32(p + 4) != r->frame.id))
         return;
     az_window_skip(r, at);
