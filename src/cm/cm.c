@@ -65,7 +65,7 @@ static uint32_t log2_up(uint32_t n, uint32_t low, uint32_t high) {
 /* About as many cache lines as the contexts of n_bytes fill. */
 static uint32_t table_lines(const az_cm_level *level, uint32_t n_contexts, size_t n_bytes) {
     uint64_t lines = (uint64_t)n_bytes * n_contexts / 12 + 256;
-    uint64_t max = (uint64_t)level->table_mib << 16;
+    uint64_t max = (uint64_t)level->table_4mib << 16;
     return (uint32_t)(lines < max ? lines : max);
 }
 
@@ -164,7 +164,6 @@ az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nby
     cm->n_inputs = s.n_inputs;
     cm->n_padded = s.n_padded;
     cm->heap = heap;
-    cm->max_nbytes = (uint32_t)max_block_nbytes;
     uint64_t n_bytes = layout(NULL, &s, NULL, max_block_nbytes);
     cm->arena = n_bytes <= SIZE_MAX ? az_alloc(heap, (size_t)n_bytes) : NULL;
     if (!cm->arena) {

@@ -288,7 +288,6 @@ static bool separates(uint32_t c) {
 
 static void lines_byte(az_cm *cm, uint32_t byte) {
     if (byte == '\n') {
-        cm->line_start[2] = cm->line_start[1];
         cm->line_start[1] = cm->line_start[0];
         cm->line_start[0] = cm->pos;
         cm->field = cm->field_hash = cm->line_first = 0;

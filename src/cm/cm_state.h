@@ -28,7 +28,7 @@ typedef uint32_t az_counter;
  * docs/format.md; a change raises AZ_CM_VERSION. */
 typedef struct az_cm_level {
     uint8_t block_log2; /* default block size */
-    uint8_t table_mib;  /* hash table at most, in units of 4 MiB */
+    uint8_t table_4mib; /* hash table at most, in 4 MiB */
     uint8_t n_matches;  /* match models */
     uint8_t n_sets;     /* weight sets of the first layer: the first n of the table */
     uint8_t n_apms;     /* final stages: the first n */
@@ -98,7 +98,7 @@ struct az_cm {
 
     /* What the context functions read. */
     uint32_t word[4];       /* hashes of the word that runs and of the 3 before; 0 = none */
-    uint32_t line_start[3]; /* of this line and the 2 before */
+    uint32_t line_start[2]; /* of this line and the one before */
     uint32_t line_first;    /* its first byte */
     uint32_t field;         /* number of separators in this line */
     uint32_t field_hash;    /* of the bytes since the last one */
@@ -112,7 +112,6 @@ struct az_cm {
     int level_number;
     az_heap *heap;
     void *arena;
-    uint32_t max_nbytes;
     bool used; /* tables hold something */
 };
 

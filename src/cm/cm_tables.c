@@ -2,7 +2,7 @@
  * cm_tables: the logistic function, its inverse, and the bit-history states.
  *
  * A bit history is one byte that says what a context has seen: how many 0s
- * (n0), how many 1s (n1), and the order of the last few. Its 255 states are the
+ * (n0), how many 1s (n1), and the order of the last few. Its 231 states are the
  * ones reachable from "nothing seen" by step(), numbered in the order in which
  * a breadth-first walk meets them. When a bit arrives that contradicts a long
  * run, most of the run is forgotten: recent bits predict better than old ones
@@ -10,9 +10,12 @@
  */
 #include "cm_tables.h"
 
+#include <assert.h>
+
 typedef struct history {
     int n0, n1;
-    int recent; /* the last min(n0 + n1, 4) bits while n0 + n1 <= 4; then the last bit */
+    int recent; /* while both counts are above 0 and their sum is at most 4: the last bits,
+                   newest lowest; otherwise the last bit */
 } history;
 
 /* The largest count kept beside a smaller one of m: pairs out of these bounds are
@@ -67,10 +70,7 @@ static void states_init(az_cm_tables *t) {
                    (states[j].n0 != h.n0 || states[j].n1 != h.n1 || states[j].recent != h.recent))
                 j++;
             if (j == n) {
-                if (n == 256) {
-                    t->n_states = 999;
-                    return;
-                }
+                assert(n < 256);
                 states[n++] = h;
             }
             t->next[i][bit] = (uint8_t)j;
@@ -79,7 +79,6 @@ static void states_init(az_cm_tables *t) {
         t->count[i][1] = (uint8_t)states[i].n1;
         t->worth[i] = (uint8_t)(states[i].n0 + states[i].n1);
     }
-    t->n_states = n;
 }
 
 /* The upper 64 bits of a product. */

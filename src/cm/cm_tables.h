@@ -16,7 +16,6 @@ typedef struct az_cm_tables {
     uint8_t count[256][2];                   /* [state][bit] about how often each bit was seen */
     uint8_t worth[256];       /* [state] how dear it is to lose: n0 + n1, at most 255 */
     int16_t reciprocal[1024]; /* [n] 2^14 / (2n + 3) */
-    int n_states;
 } az_cm_tables;
 
 void az_cm_tables_init(az_cm_tables *t);
