@@ -28,8 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
         return 0;
     int flags = data[0];
     n_bytes--;
-    uint8_t *archive = malloc(n_bytes ? n_bytes : 1);
-    memcpy(archive, data + 1, n_bytes);
+    uint8_t *archive;
+    n_bytes = fuzz_expand(&archive, data + 1, n_bytes);
     if (flags & 1)
         fuzz_repair(archive, n_bytes, az_predictor_version(AZ_METHOD_CM));
 

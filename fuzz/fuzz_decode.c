@@ -77,11 +77,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
         return 0;
     int flags = data[0], sizes = data[1];
     n_bytes -= 2;
-    uint8_t *archive = malloc(n_bytes + 1);
-    memcpy(archive, data + 2, n_bytes);
+    uint8_t *archive;
+    n_bytes = fuzz_expand(&archive, data + 2, n_bytes);
     if (flags & REPAIR)
         fuzz_repair(archive, n_bytes, az_predictor_version(AZ_METHOD_CM));
-    archive = realloc(archive, n_bytes ? n_bytes : 1); /* to the byte, for ASan */
     az_status status = decode(archive, n_bytes, flags, sizes, out, &n_out);
     if (!(flags & (SALVAGE | ONLY_STREAM)) && status != AZ_ERROR_CANCELLED &&
         status != AZ_ERROR_MEMORY_LIMIT) {

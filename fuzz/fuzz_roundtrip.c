@@ -5,14 +5,14 @@
  *
  *   byte 0  level: 1..3, rarely more
  *   byte 1  block size: 2^16, 2^17, 2^18, or the level's own; 4 two threads to
- *           encode, 8 to decode; 16 content size is told; 32 and 64 many repeats
+ *           encode, 8 to decode; 16 content size is told; all upper bits many repeats
  *   byte 2  encoder's pieces, input low half, output high half, as powers of 2
  *   byte 3  decoder's pieces
  *   4, 5    where a byte is changed; byte 6: by what (0: not)
  */
 #include "fuzz.h"
 
-enum { N_OPTIONS = 7, CONTENT_MAX = 3 << 16 };
+enum { N_OPTIONS = 7, CONTENT_MAX = 70000 };
 
 typedef struct options {
     int level, threads, decode_threads;
@@ -99,9 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
         return 0;
     options o = read_options(data);
     const uint8_t *rest = data + N_OPTIONS;
-    size_t n = least(n_bytes - N_OPTIONS, 20000), n_content = n;
-    if ((data[1] & 0x60) == 0x60 && n > 0 && o.level == 1)
-        n_content = least(n * (1 + (size_t)data[4] * 64), CONTENT_MAX - n);
+    size_t n = least(n_bytes - N_OPTIONS, 2000), n_content = n;
+    if (data[1] >= 0xFC && n > 0 && o.level == 1) /* dear: more than a block */
+        n_content = least(n * (1 + (size_t)data[4] * 16), CONTENT_MAX);
     for (size_t i = 0; i < n_content; i++)
         content[i] = rest[i % n];
 

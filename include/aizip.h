@@ -55,14 +55,14 @@ typedef enum az_status {
     AZ_ERROR_MEMORY = 2,       /* an allocation failed */
     AZ_ERROR_MEMORY_LIMIT = 3, /* more memory is needed than the caller allows */
     AZ_ERROR_FORMAT = 4,       /* the input is not an aizip archive */
-    AZ_ERROR_VERSION = 5,      /* an archive of a version or method that this library can't decode */
-    AZ_ERROR_DAMAGED = 6,      /* a check does not match, or a field is impossible */
-    AZ_ERROR_TRUNCATED = 7,    /* the archive ends too early */
-    AZ_ERROR_OUTPUT_FULL = 8,  /* the caller's output buffer is too small */
-    AZ_ERROR_READ = 9,         /* a caller's read function failed */
-    AZ_ERROR_CANCELLED = 10,   /* the progress function asked to stop */
-    AZ_ERROR_THREAD = 11,      /* no thread could be started */
-    AZ_ERROR_INTERNAL = 12     /* a fault of the library's own: please report it */
+    AZ_ERROR_VERSION = 5,     /* an archive of a version or method that this library can't decode */
+    AZ_ERROR_DAMAGED = 6,     /* a check does not match, or a field is impossible */
+    AZ_ERROR_TRUNCATED = 7,   /* the archive ends too early */
+    AZ_ERROR_OUTPUT_FULL = 8, /* the caller's output buffer is too small */
+    AZ_ERROR_READ = 9,        /* a caller's read function failed */
+    AZ_ERROR_CANCELLED = 10,  /* the progress function asked to stop */
+    AZ_ERROR_THREAD = 11,     /* no thread could be started */
+    AZ_ERROR_INTERNAL = 12    /* a fault of the library's own: please report it */
 } az_status;
 
 #define AZ_ERROR_NO_OFFSET UINT64_MAX
@@ -175,8 +175,8 @@ AZ_API uint64_t az_encoder_memory(const az_encoder *encoder, uint64_t in_nbytes)
  * AZ_FINISH, call again with more room in `out` until *done is 1. Without
  * progress on either side (no room, no input) it returns AZ_OK at once. After
  * an error the handle can only be closed. */
-AZ_API az_status az_encoder_run(az_encoder *encoder, az_input *in, az_output *out,
-                                az_action action, int *done, az_error *error);
+AZ_API az_status az_encoder_run(az_encoder *encoder, az_input *in, az_output *out, az_action action,
+                                int *done, az_error *error);
 
 /* Frees the handle and sets it to NULL; takes a pointer to NULL. Stops the
  * handle's threads first. */
@@ -189,8 +189,8 @@ AZ_API az_status az_decoder_open(az_decoder **out, const az_allocator *allocator
 AZ_API az_status az_decoder_set(az_decoder *decoder, az_param param, int64_t value,
                                 az_error *error);
 AZ_API void az_decoder_set_progress(az_decoder *decoder, az_progress_fn fn, void *opaque);
-AZ_API az_status az_decoder_run(az_decoder *decoder, az_input *in, az_output *out,
-                                az_action action, int *done, az_error *error);
+AZ_API az_status az_decoder_run(az_decoder *decoder, az_input *in, az_output *out, az_action action,
+                                int *done, az_error *error);
 AZ_API void az_decoder_close(az_decoder **decoder);
 
 /* Salvage: called for each range of content that is lost, [from, to) in bytes of

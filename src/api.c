@@ -18,32 +18,19 @@ const char *az_build_info(void) {
 
 const char *az_status_name(az_status status) {
     switch (status) {
-    case AZ_OK:
-        return "no error";
-    case AZ_ERROR_ARGUMENT:
-        return "invalid argument";
-    case AZ_ERROR_MEMORY:
-        return "out of memory";
-    case AZ_ERROR_MEMORY_LIMIT:
-        return "memory limit reached";
-    case AZ_ERROR_FORMAT:
-        return "not an aizip archive";
-    case AZ_ERROR_VERSION:
-        return "unsupported version";
-    case AZ_ERROR_DAMAGED:
-        return "damaged archive";
-    case AZ_ERROR_TRUNCATED:
-        return "truncated archive";
-    case AZ_ERROR_OUTPUT_FULL:
-        return "output buffer too small";
-    case AZ_ERROR_READ:
-        return "read error";
-    case AZ_ERROR_CANCELLED:
-        return "cancelled";
-    case AZ_ERROR_THREAD:
-        return "no thread could be started";
-    case AZ_ERROR_INTERNAL:
-        return "internal error";
+    case AZ_OK: return "no error";
+    case AZ_ERROR_ARGUMENT: return "invalid argument";
+    case AZ_ERROR_MEMORY: return "out of memory";
+    case AZ_ERROR_MEMORY_LIMIT: return "memory limit reached";
+    case AZ_ERROR_FORMAT: return "not an aizip archive";
+    case AZ_ERROR_VERSION: return "unsupported version";
+    case AZ_ERROR_DAMAGED: return "damaged archive";
+    case AZ_ERROR_TRUNCATED: return "truncated archive";
+    case AZ_ERROR_OUTPUT_FULL: return "output buffer too small";
+    case AZ_ERROR_READ: return "read error";
+    case AZ_ERROR_CANCELLED: return "cancelled";
+    case AZ_ERROR_THREAD: return "no thread could be started";
+    case AZ_ERROR_INTERNAL: return "internal error";
     }
     return "unknown status";
 }
@@ -156,8 +143,8 @@ static az_status look(az_archive_info *info, bool use_index, az_read_at_fn read_
                       uint64_t archive_nbytes, az_error *error) {
     az_archive_sums sums;
     memset(info, 0, sizeof *info);
-    AZ_TRY(az_archive_sum(&sums, use_index, read_at, opaque, archive_nbytes, see_frame, info,
-                          error));
+    AZ_TRY(
+        az_archive_sum(&sums, use_index, read_at, opaque, archive_nbytes, see_frame, info, error));
     info->archive_nbytes = archive_nbytes;
     info->content_nbytes = sums.content_nbytes;
     info->n_archives = sums.n_archives;

@@ -42,6 +42,9 @@ static inline size_t rnd_below(uint64_t *state, size_t n) {
     return (size_t)((rnd(state) >> 11) % n);
 }
 
+/* The smallest block size: that of a trip, unless it says another. */
+enum { BLOCK = 1 << 16 };
+
 typedef enum kind { KIND_ZEROS, KIND_REPEAT, KIND_NOISE, KIND_TEXT, KIND_MATCHES, N_KINDS } kind;
 
 /* n_bytes of that kind; the caller frees it. Never NULL, not even for no bytes. */
@@ -107,8 +110,8 @@ static inline void bytes_room(bytes *b, size_t room, size_t *capacity) {
     assert_non_null(b->data);
 }
 
-typedef az_status (*run_fn)(void *handle, az_input *in, az_output *out, az_action action,
-                            int *done, az_error *error);
+typedef az_status (*run_fn)(void *handle, az_input *in, az_output *out, az_action action, int *done,
+                            az_error *error);
 
 /* Runs the handle over src, cut as the trip says. Output so far goes to *out, whatever
  * the status. */
@@ -125,8 +128,7 @@ static inline az_status run_trip(const trip *t, run_fn run, void *handle, const 
         bytes_room(out, room + 1, &capacity);
         az_output o = {.data = out->data + out->n, .size = room};
         size_t in_before = in.pos;
-        az_status status =
-            run(handle, &in, &o, in.size == n ? AZ_FINISH : AZ_RUN, &done, error);
+        az_status status = run(handle, &in, &o, in.size == n ? AZ_FINISH : AZ_RUN, &done, error);
         assert_true(o.pos <= o.size && in.pos <= in.size && in.pos >= in_before);
         out->n += o.pos;
         if (status != AZ_OK)
@@ -213,6 +215,16 @@ static inline bytes joined(bytes a, bytes b) {
     free(a.data);
     free(b.data);
     return out;
+}
+
+/* Five blocks, four stored and the last coded, and the index. */
+static inline bytes five_blocks(uint8_t **content, size_t *n) {
+    *n = 4 * BLOCK + 5000;
+    *content = make_content(KIND_NOISE, *n, 1);
+    uint8_t *text = make_content(KIND_TEXT, 5000, 1);
+    memcpy(*content + 4 * BLOCK, text, 5000);
+    free(text);
+    return archive_of((trip){0}, *content, *n);
 }
 
 #endif

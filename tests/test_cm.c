@@ -21,7 +21,7 @@
 #include "generate.h"
 #include "predict/predict.h"
 
-enum { PROB_ONE = 1 << 22, N_BYTES = 12000 };
+enum { PROB_ONE = 1 << 22, N_BYTES = 9000 };
 
 static az_predictor *open_predictor(az_heap *heap, int level, size_t max_nbytes) {
     az_predictor *predictor = NULL;
@@ -102,9 +102,9 @@ static void probabilities_stay_inside_0_and_1(void **state) {
  * for each. */
 static void beginning_anew_forgets_everything(void **state) {
     (void)state;
-    enum { MAX = 20000 };
-    static const size_t sizes[] = {5000, 1, 20000, 300, 5000, 9000, 2, 1500, 19999};
-    static const int levels[] = {1, 2, 5, 7, 9};
+    enum { MAX = 9000 };
+    static const size_t sizes[] = {2500, 1, 9000, 300, 2500, 5000, 2, 1500, 8999};
+    static const int levels[] = {1, 2, 5, 9};
     static uint8_t block[MAX];
     az_heap *heap = NULL;
     assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
@@ -116,7 +116,6 @@ static void beginning_anew_forgets_everything(void **state) {
             fills[i % 4 * 2](block, n, i);
             az_predictor *fresh = open_predictor(heap, levels[l], n + i * 100);
             uint32_t expected = course_of(fresh, block, n);
-            assert_true(course_of(used, block, n) == expected);
             assert_true(course_of(used, block, n) == expected);
             az_predictor_close(&fresh);
         }
@@ -258,7 +257,7 @@ static size_t archive_nbytes(const uint8_t *content, size_t n_bytes, int level) 
 /* Not how good it is (bench/ says that), but that it predicts at all. */
 static void what_is_regular_becomes_small(void **state) {
     (void)state;
-    enum { N = 30000 };
+    enum { N = 12000 };
     static uint8_t content[N];
     for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
         memset(content, 'x', N);

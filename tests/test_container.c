@@ -89,8 +89,8 @@ static void every_block_header_reads_as_written(void **state) {
     for (unsigned i = 0; i < 4 * COUNT(numbers); i++) {
         az_frame frame = some_frame();
         bool last = i & 1;
-        az_block_header block =
-            some_block(numbers[i / 4], last, i & 2, last ? 5000 : 1 << 16), read;
+        az_block_header block = some_block(numbers[i / 4], last, i & 2, last ? 5000 : 1 << 16),
+                        read;
         uint8_t buf[AZ_BLOCK_HEADER_MAX];
         size_t n_used;
         frame.id = 0xABCD;
@@ -101,9 +101,8 @@ static void every_block_header_reads_as_written(void **state) {
                 az_block_header_read(&read, &frame, block.number, buf, part, 0, &n_used, NULL), 0);
             assert_int_equal(n_used, 0);
         }
-        assert_int_equal(az_block_header_read(&read, &frame, block.number, buf, n, 0, &n_used,
-                                              NULL),
-                         AZ_OK);
+        assert_int_equal(
+            az_block_header_read(&read, &frame, block.number, buf, n, 0, &n_used, NULL), AZ_OK);
         assert_int_equal(n_used, n);
         assert_int_equal(read.number, block.number);
         assert_int_equal(read.last, block.last);
@@ -153,7 +152,10 @@ static void hostile_block_headers_stay_within_bounds(void **state) {
         for (size_t j = 0; j < n; j++)
             buf[j] = (uint8_t)(rnd(&dice) >> (rnd(&dice) % 3 == 0 ? 62 : 40));
         if (n >= 4 && i % 3 > 0)
-            memcpy(buf, "\x9A" "BK\x03", 4);
+            memcpy(buf,
+                   "\x9A"
+                   "BK\x03",
+                   4);
         if (az_block_header_read(&block, &frame, number, buf, n, 0, &n_used, NULL) != AZ_OK ||
             n_used == 0)
             continue;
@@ -334,9 +336,9 @@ static void both_ways_of_looking_agree(void **state) {
         reading r = {.data = all.data, .n = all.n};
         az_archive_sums sums;
         int n_seen = 0;
-        assert_int_equal(az_archive_sum(&sums, use_index, read_at, &r, all.n, count_frame, &n_seen,
-                                        NULL),
-                         AZ_OK);
+        assert_int_equal(
+            az_archive_sum(&sums, use_index, read_at, &r, all.n, count_frame, &n_seen, NULL),
+            AZ_OK);
         assert_int_equal(n_seen, 3);
         assert_int_equal(sums.n_archives, 3);
         assert_int_equal(sums.n_blocks, 8);
@@ -355,8 +357,8 @@ static void a_failed_read_is_an_error_wherever_it_happens(void **state) {
             az_archive_sums sums;
             int n_seen = 0;
             az_error error = {0};
-            az_status status = az_archive_sum(&sums, use_index, read_at, &r, all.n, count_frame,
-                                              &n_seen, &error);
+            az_status status =
+                az_archive_sum(&sums, use_index, read_at, &r, all.n, count_frame, &n_seen, &error);
             if (status == AZ_OK) {
                 assert_true(r.n_calls < fail_at && fail_at > 3);
                 break;
@@ -376,9 +378,8 @@ static void a_look_reads_no_block_contents(void **state) {
     reading r = {.data = archive.data, .n = archive.n};
     az_archive_sums sums;
     int n_seen = 0;
-    assert_int_equal(az_archive_sum(&sums, true, read_at, &r, archive.n, count_frame, &n_seen,
-                                    NULL),
-                     AZ_OK);
+    assert_int_equal(
+        az_archive_sum(&sums, true, read_at, &r, archive.n, count_frame, &n_seen, NULL), AZ_OK);
     assert_int_equal(sums.n_blocks, 40);
     assert_true(r.n_calls <= 4); /* tail, index, start */
     free(archive.data);
@@ -400,8 +401,8 @@ static void cut_or_flipped_archives_never_make_a_look_fail_otherwise(void **stat
         az_archive_sums sums;
         int n_seen = 0;
         az_error error = {0};
-        az_status status = az_archive_sum(&sums, i % 3 > 0, read_at, &r, n, count_frame, &n_seen,
-                                          &error);
+        az_status status =
+            az_archive_sum(&sums, i % 3 > 0, read_at, &r, n, count_frame, &n_seen, &error);
         assert_true(status == AZ_OK || error.status == status);
         assert_true(status == AZ_OK || status == AZ_ERROR_FORMAT || status == AZ_ERROR_VERSION ||
                     status == AZ_ERROR_DAMAGED || status == AZ_ERROR_TRUNCATED);

@@ -44,7 +44,7 @@ typedef struct az_heap az_heap;
 #define AZ_HEAP_BLOCK_NBYTES 128
 
 az_status az_heap_open(az_heap **out, const az_allocator *allocator, az_error *error);
-void az_heap_close(az_heap **heap);                      /* all of its blocks must be freed before */
+void az_heap_close(az_heap **heap); /* all of its blocks must be freed before */
 void az_heap_set_limit(az_heap *heap, uint64_t n_bytes); /* 0: none */
 uint64_t az_heap_limit(const az_heap *heap);             /* 0: none */
 uint64_t az_heap_used(const az_heap *heap);
@@ -115,7 +115,7 @@ typedef struct az_monitor az_monitor; /* a mutex and a condition that goes with 
 /* Both return NULL when there is no memory, or no thread can be made. */
 az_monitor *az_monitor_open(az_heap *heap);
 az_thread *az_thread_start(az_heap *heap, void (*run)(void *arg), void *arg);
-void az_thread_join(az_heap *heap, az_thread *thread); /* waits for its end, frees it */
+void az_thread_join(az_heap *heap, az_thread *thread);     /* waits for its end, frees it */
 void az_monitor_close(az_heap *heap, az_monitor *monitor); /* takes NULL */
 
 void az_monitor_lock(az_monitor *monitor);

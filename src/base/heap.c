@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define ALIGN ((size_t)64)                /* a cache line; also the room for the note */
-#define PAGES_MIN ((size_t)2 << 20)       /* from here on blocks are pages of their own */
+#define ALIGN ((size_t)64)                 /* a cache line; also the room for the note */
+#define PAGES_MIN ((size_t)2 << 20)        /* from here on blocks are pages of their own */
 #define HUGE_PAGE_NBYTES ((size_t)2 << 20) /* x86-64's and arm64's */
 
 /* Under AddressSanitizer everything comes from malloc, whose ends it guards. */
@@ -59,8 +59,8 @@ az_status az_heap_open(az_heap **out, const az_allocator *allocator, az_error *e
     if (allocator && (!allocator->alloc || !allocator->free))
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                             "an allocator needs both functions");
-    az_heap *heap = allocator ? allocator->alloc(allocator->opaque, sizeof *heap)
-                              : malloc(sizeof *heap);
+    az_heap *heap =
+        allocator ? allocator->alloc(allocator->opaque, sizeof *heap) : malloc(sizeof *heap);
     if (!heap)
         return az_error_set(error, AZ_ERROR_MEMORY, AZ_ERROR_NO_OFFSET, "no memory for a handle");
     memset(heap, 0, sizeof *heap);

@@ -128,7 +128,7 @@ static inline void az_counter_update(az_counter *c, int bit, uint32_t limit,
                                      const az_cm_tables *t) {
     uint32_t v = *c, n = v & 1023;
     int32_t error = ((bit << 22) - (int32_t)(v >> 10)) >> 3;
-    v += (uint32_t)(error * (int32_t)t->reciprocal[n]) & ~1023u;
+    v += (uint32_t)error * (uint32_t)t->reciprocal[n] & ~1023u; /* modulo 2^32 */
     *c = v + (n < limit);
 }
 

@@ -8,6 +8,10 @@
 /* Bytes between two ticks: 40 ms at 100 KB/s, and far more than a tick costs. */
 enum { TICK_NBYTES = 4096 };
 
+/* What is coded before a block is suspected to be noise: the models have had time
+ * to learn, and it costs a fraction of a second. A multiple of TICK_NBYTES. */
+enum { PROBE_NBYTES = 1 << 16 };
+
 /* Codes one byte; `prob` is that of its first bit. Returns the probability of
  * the next byte's, unless this one is the last: then nothing that counts. */
 static inline uint32_t encode_byte(az_range_encoder *rc, az_predictor *predictor, uint32_t prob,
@@ -21,6 +25,19 @@ static inline uint32_t encode_byte(az_range_encoder *rc, az_predictor *predictor
     return last ? prob : az_predictor_next(predictor, byte & 1);
 }
 
+/* Whether the block, of which `pos` bytes are coded in coded[0..n_coded), will be
+ * stored anyway. The rest of coded[0..capacity), about the block's size, is free
+ * for use. */
+static bool is_hopeless(const uint8_t *content, size_t n_bytes, size_t pos, uint8_t *coded,
+                        size_t n_coded, size_t capacity) {
+    if (pos != PROBE_NBYTES || n_coded < pos || n_bytes < AZ_NOISE_MIN_NBYTES)
+        return false;
+    size_t start = (n_coded + 64) & ~(size_t)63; /* coded is aligned to 64 */
+    if (start + AZ_NOISE_SCRATCH_NBYTES > capacity)
+        return false;
+    return az_is_noise(content, n_bytes, (uint32_t *)(void *)(coded + start), capacity - start);
+}
+
 size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
                        uint8_t *coded, size_t capacity, az_block_tick_fn tick, void *opaque) {
     az_range_encoder rc;
@@ -32,7 +49,8 @@ size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n
         size_t stop = n_bytes - pos > TICK_NBYTES ? pos + TICK_NBYTES : n_bytes;
         for (; pos < stop; pos++)
             prob = encode_byte(&rc, predictor, prob, content[pos], pos + 1 == n_bytes);
-        if (rc.pos > capacity || !tick(opaque, pos, rc.pos))
+        if (rc.pos > capacity || !tick(opaque, pos, rc.pos) ||
+            is_hopeless(content, n_bytes, pos, coded, rc.pos, capacity))
             return SIZE_MAX;
     }
     return az_range_encoder_finish(&rc);

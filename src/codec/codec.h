@@ -34,6 +34,12 @@ typedef bool (*az_block_tick_fn)(void *opaque, size_t n_content, size_t n_coded)
 size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
                        uint8_t *coded, size_t capacity, az_block_tick_fn tick, void *opaque);
 
+/* Whether content[0..n_bytes), at least AZ_NOISE_MIN_NBYTES, can be coded in less
+ * by no model. scratch has AZ_NOISE_SCRATCH_NBYTES or more. */
+#define AZ_NOISE_MIN_NBYTES ((size_t)1 << 20)
+#define AZ_NOISE_SCRATCH_NBYTES ((size_t)1 << 18)
+bool az_is_noise(const uint8_t *content, size_t n_bytes, uint32_t *scratch, size_t scratch_nbytes);
+
 /* Decodes n_bytes into content[]. False if coded[0..coded_nbytes) is not what
  * az_block_encode() makes of any content, or the tick said stop. */
 bool az_block_decode(az_predictor *predictor, uint8_t *content, size_t n_bytes,
@@ -56,7 +62,7 @@ typedef enum az_job_state { AZ_JOB_FREE, AZ_JOB_QUEUED, AZ_JOB_BUSY, AZ_JOB_DONE
 
 typedef struct az_job {
     az_buffer content;
-    az_buffer coded;         /* encoder: the payload; decoder: header and payload */
+    az_buffer coded; /* encoder: the payload; decoder: header and payload */
     az_block_header block;
     size_t content_nbytes; /* collected so far, while the encoder fills it */
     bool is_end;           /* decoder: no block but the end of a frame */

@@ -198,8 +198,8 @@ static az_status first_worker_failed(const az_crew *crew, az_status status, az_e
     return az_error_set(error, status, AZ_ERROR_NO_OFFSET,
                         "level %d needs %llu bytes of memory for a block of %llu, but the limit "
                         "is %llu",
-                        crew->level, (unsigned long long)need,
-                        (unsigned long long)crew->max_nbytes, (unsigned long long)limit);
+                        crew->level, (unsigned long long)need, (unsigned long long)crew->max_nbytes,
+                        (unsigned long long)limit);
 }
 
 az_status az_crew_prepare(az_crew *crew, int method, int level, size_t n_bytes, az_error *error) {

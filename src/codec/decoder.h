@@ -52,19 +52,19 @@ typedef struct az_reader {
     az_read_state after_close;
 
     /* Salvage only. */
-    bool in_frame;         /* between a frame's header and its end */
-    bool lost_frame;       /* between frames, in bytes that are none */
-    bool lost_blocks;      /* of this frame */
-    bool saw_last;         /* its last block has been read */
-    bool skipped;          /* the next block may have any number */
-    bool own_only;         /* the search takes only what is this frame's, */
-    uint64_t own_end;      /* up to here */
-    uint64_t scan_from;    /* archive offset where the search began */
-    uint64_t scan_at;      /* and where it is */
-    int try_level;         /* before it: the next level byte to try block 0 with */
-    az_frame candidate;    /* the frame of a block that was found, to begin with it */
-    size_t index_kept;     /* bytes of the window that the index reader has taken */
-    uint64_t spent;        /* bytes looked at in vain */
+    bool in_frame;      /* between a frame's header and its end */
+    bool lost_frame;    /* between frames, in bytes that are none */
+    bool lost_blocks;   /* of this frame */
+    bool saw_last;      /* its last block has been read */
+    bool skipped;       /* the next block may have any number */
+    bool own_only;      /* the search takes only what is this frame's, */
+    uint64_t own_end;   /* up to here */
+    uint64_t scan_from; /* archive offset where the search began */
+    uint64_t scan_at;   /* and where it is */
+    int try_level;      /* before it: the next level byte to try block 0 with */
+    az_frame candidate; /* the frame of a block that was found, to begin with it */
+    size_t index_kept;  /* bytes of the window that the index reader has taken */
+    uint64_t spent;     /* bytes looked at in vain */
 } az_reader;
 
 struct az_decoder {
@@ -156,8 +156,7 @@ void az_reader_begin_candidate(az_reader *r);
 void az_reader_begin_index(az_reader *r);
 /* The frame is over. After AZ_READ_CLOSE comes `after`; with AZ_READ_BLOCK,
  * r->candidate begins. */
-void az_reader_close_frame(az_reader *r, bool end_known, uint64_t content_end,
-                           az_read_state after);
+void az_reader_close_frame(az_reader *r, bool end_known, uint64_t content_end, az_read_state after);
 
 /* ---- Salvage: how to go on ---------------------------------------------------- */
 

@@ -49,8 +49,8 @@ struct az_encoder {
     bool giving_job; /* the pieces are the first job's */
     bool index_given;
 
-    uint64_t in_nbytes;  /* taken */
-    uint64_t out_nbytes; /* given */
+    uint64_t in_nbytes;      /* taken */
+    uint64_t out_nbytes;     /* given */
     uint64_t retired_nbytes; /* content of jobs that are through */
 
     az_status status; /* the first failure, for ever after */
@@ -141,8 +141,7 @@ az_status az_encoder_set(az_encoder *e, az_param param, int64_t value, az_error 
             return bad_value(error, "the content size", value);
         e->content_nbytes = value;
         return AZ_OK;
-    default:
-        return bad_value(error, "an encoder's parameter", (int64_t)param);
+    default: return bad_value(error, "an encoder's parameter", (int64_t)param);
     }
 }
 
@@ -295,8 +294,8 @@ static az_status reserve(az_encoder *e, az_buffer *buffer, size_t n_bytes, size_
     if (*ready || e->n_jobs > 1)
         return AZ_OK;
     uint64_t limit = az_heap_limit(e->heap);
-    uint64_t need = az_encoder_memory(e, e->content_nbytes >= 0 ? (uint64_t)e->content_nbytes
-                                                                : UINT64_MAX);
+    uint64_t need =
+        az_encoder_memory(e, e->content_nbytes >= 0 ? (uint64_t)e->content_nbytes : UINT64_MAX);
     az_status status = az_alloc_failed(e->heap, n_bytes, error);
     if (status == AZ_ERROR_MEMORY_LIMIT && need > limit)
         az_error_set(error, status, AZ_ERROR_NO_OFFSET,
@@ -352,8 +351,7 @@ static az_status make_room(az_encoder *e, az_job *job, size_t in_left, bool fini
 
 /* Takes input, handing over blocks that are full. *moved: whether anything
  * happened. */
-static az_status take(az_encoder *e, az_input *in, az_action action, bool *moved,
-                      az_error *error) {
+static az_status take(az_encoder *e, az_input *in, az_action action, bool *moved, az_error *error) {
     size_t in_left = in->size - in->pos;
     bool ready;
     *moved = false;

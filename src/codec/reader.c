@@ -85,11 +85,12 @@ static az_status read_frame(az_decoder *d, az_input *in, az_step *step, az_error
     *step = AZ_STEP_ON;
     if (az_window_nbytes(r) == 0) {
         r->state = AZ_READ_END;
-        return r->offset > 0 ? AZ_OK : az_error_set(error, AZ_ERROR_TRUNCATED, 0,
-                                                    "the archive is empty: 0 bytes");
+        return r->offset > 0
+                   ? AZ_OK
+                   : az_error_set(error, AZ_ERROR_TRUNCATED, 0, "the archive is empty: 0 bytes");
     }
-    az_status status = az_frame_header_read(&frame, az_window(r), az_window_nbytes(r), r->offset,
-                                            &n_used, error);
+    az_status status =
+        az_frame_header_read(&frame, az_window(r), az_window_nbytes(r), r->offset, &n_used, error);
     if (status == AZ_OK && n_used == 0)
         status = ends_early(r, "a header", error);
     if (status != AZ_OK)
@@ -134,9 +135,9 @@ static az_status read_block(az_decoder *d, az_input *in, az_step *step, az_error
     AZ_TRY(az_window_fill(d, in, AZ_BLOCK_HEADER_MAX, step, error));
     if (*step == AZ_STEP_WAIT)
         return AZ_OK;
-    az_status status = az_block_header_read(
-        &r->block, &r->frame, r->skipped ? UINT64_MAX : r->next_block, az_window(r),
-        az_window_nbytes(r), r->offset, &n_used, error);
+    az_status status =
+        az_block_header_read(&r->block, &r->frame, r->skipped ? UINT64_MAX : r->next_block,
+                             az_window(r), az_window_nbytes(r), r->offset, &n_used, error);
     bool bad = status != AZ_OK || (n_used > 0 && r->block.number < r->next_block);
     if (!bad && n_used == 0) {
         if (!az_input_ended(r, in))
@@ -222,8 +223,8 @@ static az_status add_job(az_decoder *d, az_step *step, az_error *error) {
     AZ_TRY(prepare(d, job, step, error));
     if (*step != AZ_STEP_ON)
         return AZ_OK;
-    AZ_TRY(take_block(d, job, (size_t)r->block.header_nbytes + r->block.payload_nbytes, step,
-                      error));
+    AZ_TRY(
+        take_block(d, job, (size_t)r->block.header_nbytes + r->block.payload_nbytes, step, error));
     if (*step != AZ_STEP_ON)
         return AZ_OK;
     job->block = r->block;
@@ -293,10 +294,10 @@ static az_status read_payload(az_decoder *d, az_input *in, az_step *step, az_err
 static az_status compare_index(const az_decoder *d, az_error *error) {
     const az_reader *r = &d->reader;
     const az_index_reader *index = &r->index;
-    bool same = r->lost_blocks ? index->n_blocks >= r->next_block
-                               : index->n_blocks == r->next_block &&
-                                     index->last_nbytes == r->last_nbytes &&
-                                     az_hash_value(&index->entries) == az_hash_value(&r->entries);
+    bool same = r->lost_blocks
+                    ? index->n_blocks >= r->next_block
+                    : index->n_blocks == r->next_block && index->last_nbytes == r->last_nbytes &&
+                          az_hash_value(&index->entries) == az_hash_value(&r->entries);
     if (same)
         return AZ_OK;
     return az_error_set(error, AZ_ERROR_DAMAGED, r->offset + r->index_kept - index->index_nbytes,
@@ -347,20 +348,13 @@ static az_status read_index(az_decoder *d, az_input *in, az_step *step, az_error
 
 az_status az_reader_step(az_decoder *d, az_input *in, az_step *step, az_error *error) {
     switch (d->reader.state) {
-    case AZ_READ_FRAME:
-        return read_frame(d, in, step, error);
-    case AZ_READ_BLOCK:
-        return read_block(d, in, step, error);
-    case AZ_READ_PAYLOAD:
-        return read_payload(d, in, step, error);
-    case AZ_READ_INDEX:
-        return read_index(d, in, step, error);
-    case AZ_READ_CLOSE:
-        return read_close(d, step);
-    case AZ_READ_SCAN:
-        return az_salvage_scan(d, in, step, error);
-    case AZ_READ_END:
-        break;
+    case AZ_READ_FRAME: return read_frame(d, in, step, error);
+    case AZ_READ_BLOCK: return read_block(d, in, step, error);
+    case AZ_READ_PAYLOAD: return read_payload(d, in, step, error);
+    case AZ_READ_INDEX: return read_index(d, in, step, error);
+    case AZ_READ_CLOSE: return read_close(d, step);
+    case AZ_READ_SCAN: return az_salvage_scan(d, in, step, error);
+    case AZ_READ_END: break;
     }
     *step = AZ_STEP_WAIT;
     return AZ_OK;

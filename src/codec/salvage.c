@@ -70,10 +70,9 @@ void az_salvage_index(az_reader *r) {
     r->try_level = TRY_LEVEL_END;
     search(r, r->offset + (az_window_nbytes(r) > 0), false);
     if (r->saw_last)
-        az_reader_close_frame(r, true,
-                              az_block_content_offset(&r->frame, r->next_block - 1) +
-                                  r->last_nbytes,
-                              AZ_READ_SCAN);
+        az_reader_close_frame(
+            r, true, az_block_content_offset(&r->frame, r->next_block - 1) + r->last_nbytes,
+            AZ_READ_SCAN);
 }
 
 /* ---- What is found ------------------------------------------------------------------ */
@@ -184,16 +183,10 @@ static az_status find(az_decoder *d, az_input *in, size_t at, verdict *v, az_ste
     bool more;
     *v = FOUND_NOTHING;
     switch (az_mark_at(az_window(r) + at, az_window_nbytes(r) - at, &more)) {
-    case AZ_MARK_FRAME:
-        find_frame(r, at, v);
-        break;
-    case AZ_MARK_INDEX:
-        find_index(r, at, v);
-        break;
-    case AZ_MARK_BLOCK:
-        return find_block(d, in, at, v, step, error);
-    case AZ_MARK_NONE:
-        break;
+    case AZ_MARK_FRAME: find_frame(r, at, v); break;
+    case AZ_MARK_INDEX: find_index(r, at, v); break;
+    case AZ_MARK_BLOCK: return find_block(d, in, at, v, step, error);
+    case AZ_MARK_NONE: break;
     }
     return AZ_OK;
 }

@@ -38,7 +38,7 @@ az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more);
 /* ---- The frame header -------------------------------------------------- */
 
 typedef struct az_frame {
-    uint8_t method;         /* what coded the blocks, and its numeric version */
+    uint8_t method; /* what coded the blocks, and its numeric version */
     uint8_t method_version;
     uint8_t level;      /* 1..9 */
     uint8_t block_log2; /* of the block size, 16..26 */
@@ -65,8 +65,8 @@ void az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_NBYTES], const az_frame *
 /* Reads a frame header at the start of buf[0..n_bytes), which is at `offset` in
  * the archive. *n_used receives its size, 0 if more bytes are needed. Does not
  * judge the method. AZ_ERROR_FORMAT if there is no frame's magic. */
-az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_bytes,
-                               uint64_t offset, size_t *n_used, az_error *error);
+az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_bytes, uint64_t offset,
+                               size_t *n_used, az_error *error);
 
 /* ---- Blocks -------------------------------------------------------------- */
 
@@ -92,8 +92,8 @@ size_t az_block_header_write(uint8_t buf[AZ_BLOCK_HEADER_MAX], az_frame *frame,
 /* Reads the header of block `number`, or, with number UINT64_MAX, of any block
  * but 0. *n_used as above. Compares the id if the frame's is known. */
 az_status az_block_header_read(az_block_header *block, const az_frame *frame, uint64_t number,
-                               const uint8_t *buf, size_t n_bytes, uint64_t offset,
-                               size_t *n_used, az_error *error);
+                               const uint8_t *buf, size_t n_bytes, uint64_t offset, size_t *n_used,
+                               az_error *error);
 
 /* Whether the check of header and payload is right; they lie together in
  * bytes[0..header_nbytes + payload_nbytes). */
@@ -177,8 +177,8 @@ typedef struct az_archive_sums {
 /* Adds up all frames in archive_nbytes, from their indexes where use_index, else
  * (and where there is none) from block header to block header. With use_index it
  * can fail on a good archive, one whose content ends in an index: try without. */
-az_status az_archive_sum(az_archive_sums *sums, bool use_index, az_read_at_fn read_at,
-                         void *opaque, uint64_t archive_nbytes, az_frame_seen_fn seen,
-                         void *seen_opaque, az_error *error);
+az_status az_archive_sum(az_archive_sums *sums, bool use_index, az_read_at_fn read_at, void *opaque,
+                         uint64_t archive_nbytes, az_frame_seen_fn seen, void *seen_opaque,
+                         az_error *error);
 
 #endif

@@ -72,8 +72,8 @@ void az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_NBYTES], const az_frame *
     buf[8] = (uint8_t)az_check(buf, 8);
 }
 
-az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_bytes,
-                               uint64_t offset, size_t *n_used, az_error *error) {
+az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_bytes, uint64_t offset,
+                               size_t *n_used, az_error *error) {
     *n_used = 0;
     if (memcmp(buf, frame_mark, n_bytes < 4 ? n_bytes : 4) != 0)
         return az_error_set(error, AZ_ERROR_FORMAT, offset, "not an aizip archive");
@@ -264,8 +264,8 @@ static az_status read_sizes(cursor *c, az_block_header *block, const az_frame *f
 }
 
 az_status az_block_header_read(az_block_header *block, const az_frame *frame, uint64_t number,
-                               const uint8_t *buf, size_t n_bytes, uint64_t offset,
-                               size_t *n_used, az_error *error) {
+                               const uint8_t *buf, size_t n_bytes, uint64_t offset, size_t *n_used,
+                               az_error *error) {
     az_block_header read = {0};
     cursor c = {.buf = buf, .n_bytes = n_bytes, .offset = offset};
     *n_used = 0;

@@ -124,8 +124,7 @@ static az_status take_head(az_index_reader *index, uint64_t at, az_error *error)
     return AZ_OK;
 }
 
-static az_status take_entry(az_index_reader *index, uint64_t value, uint64_t at,
-                            az_error *error) {
+static az_status take_entry(az_index_reader *index, uint64_t value, uint64_t at, az_error *error) {
     uint64_t number = index->n_entries++;
     bool last = index->n_entries == index->n_blocks;
     bool stored = value == 0;

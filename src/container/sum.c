@@ -23,7 +23,7 @@ typedef struct walk {
     uint8_t buf[4096]; /* small: most reads are of one header, far from the next */
 } walk;
 
-_Static_assert(sizeof ((walk *)0)->buf >= 2 * AZ_BLOCK_HEADER_MAX, "a header fits");
+_Static_assert(sizeof((walk *)0)->buf >= 2 * AZ_BLOCK_HEADER_MAX, "a header fits");
 
 /* *p receives the bytes at `offset`, *n how many are there: at least `want`
  * unless the archive ends before. */
@@ -65,8 +65,7 @@ typedef struct frame_walk {
     az_hash entries;
 } frame_walk;
 
-static az_status walk_block(walk *w, frame_walk *f, uint64_t *offset, bool *last,
-                            az_error *error) {
+static az_status walk_block(walk *w, frame_walk *f, uint64_t *offset, bool *last, az_error *error) {
     const uint8_t *p;
     size_t n, n_used;
     az_block_header block;
@@ -123,7 +122,10 @@ static az_status walk_frame(walk *w, uint64_t *offset, az_error *error) {
     size_t n, n_used;
     AZ_TRY(look(w, *offset, AZ_FRAME_HEADER_NBYTES, &p, &n, error));
     if (az_frame_header_read(&f.frame, p, n, *offset, &n_used, error) != AZ_OK) {
-        bool mark = n >= AZ_MARK_NBYTES && memcmp(p, "\x9A" "AIZ", 4) == 0;
+        bool mark = n >= AZ_MARK_NBYTES && memcmp(p,
+                                                  "\x9A"
+                                                  "AIZ",
+                                                  4) == 0;
         if (*offset > 0 && !mark)
             return az_error_set(error, AZ_ERROR_FORMAT, *offset,
                                 "%llu bytes that are not an archive follow the end at offset %llu",
@@ -171,9 +173,9 @@ static az_status step_back(walk *w, bool *found, az_error *error) {
     az_index_reader_begin(&index, &settings);
     az_status status = read_index(w, &index, &offset, NULL);
     if (status != AZ_OK || offset != w->end)
-        return status == AZ_ERROR_READ ? az_error_set(error, status, offset,
-                                                      "the archive can't be read")
-                                       : AZ_OK;
+        return status == AZ_ERROR_READ
+                   ? az_error_set(error, status, offset, "the archive can't be read")
+                   : AZ_OK;
     uint64_t before = index.blocks_nbytes + AZ_FRAME_HEADER_NBYTES;
     if (before > w->end - index_nbytes)
         return AZ_OK;
@@ -197,9 +199,9 @@ static az_status step_back(walk *w, bool *found, az_error *error) {
     return w->seen(w->seen_opaque, &header, start, az_frame_block_nbytes(&header), error);
 }
 
-az_status az_archive_sum(az_archive_sums *sums, bool use_index, az_read_at_fn read_at,
-                         void *opaque, uint64_t archive_nbytes, az_frame_seen_fn seen,
-                         void *seen_opaque, az_error *error) {
+az_status az_archive_sum(az_archive_sums *sums, bool use_index, az_read_at_fn read_at, void *opaque,
+                         uint64_t archive_nbytes, az_frame_seen_fn seen, void *seen_opaque,
+                         az_error *error) {
     walk w = {.read_at = read_at, .opaque = opaque, .seen = seen, .seen_opaque = seen_opaque};
     w.end = archive_nbytes;
     if (archive_nbytes == 0)
