@@ -152,6 +152,106 @@ static void train_is_the_references(void **state) {
     arena_free(&a);
 }
 
+/* ---- Lanes ---------------------------------------------------------------------- */
+
+/* All that the lane kernels read and write. */
+typedef struct lane_room {
+    az_lanes lanes;
+    uint8_t states[AZ_LANES_MAX][16];
+    uint32_t maps[AZ_LANES_MAX * 256];
+    uint32_t run_maps[AZ_LANES_MAX * AZ_RUN_CELLS];
+    int32_t x[3 * AZ_LANES_MAX + 1];
+} lane_room;
+
+static int32_t stretch[3 * 4096];
+static uint8_t next_state[256][2];
+
+static uint32_t draw_prob(dice *d) {
+    switch (dice_below(d, 6)) {
+    case 0: return dice_below(d, 2000);
+    case 1: return UINT32_MAX - dice_below(d, 2000);
+    case 2: return dice_next(d) >> dice_below(d, 32);
+    case 3: return ~(dice_next(d) >> dice_below(d, 32));
+    default: return dice_next(d);
+    }
+}
+
+static void lane_room_draw(lane_room *r, dice *d) {
+    memset(r, 0, sizeof *r);
+    for (size_t i = 0; i < AZ_LANES_MAX; i++) {
+        r->lanes.run_expected[i] = dice_below(d, 4) == 0 ? 0 : 256 + dice_below(d, 256);
+        r->lanes.run_count[i] = 2 + 2 * dice_below(d, 15);
+        for (size_t j = 0; j < 16; j++)
+            r->states[i][j] = (uint8_t)dice_next(d);
+    }
+    for (size_t i = 0; i < AZ_LANES_MAX * 256; i++)
+        r->maps[i] = draw_prob(d);
+    for (size_t i = 0; i < AZ_LANES_MAX * AZ_RUN_CELLS; i++)
+        r->run_maps[i] = draw_prob(d);
+}
+
+/* Lane i looks at states[shared[i]]: two contexts may have found one slot. */
+static void lane_room_connect(lane_room *r, const uint8_t *shared) {
+    for (size_t i = 0; i < AZ_LANES_MAX; i++)
+        r->lanes.states[i] = r->states[shared[i]];
+    r->lanes.maps = r->maps;
+    r->lanes.run_maps = r->run_maps;
+    r->lanes.stretch = stretch;
+    r->lanes.next = (const uint8_t(*)[2])next_state;
+}
+
+static void expect_same_lanes(const lane_room *a, const lane_room *b, size_t n, bool runs,
+                              const char *name, const char *after) {
+    bool same = memcmp(a->states, b->states, sizeof a->states) == 0 &&
+                memcmp(a->maps, b->maps, sizeof a->maps) == 0 &&
+                memcmp(a->run_maps, b->run_maps, sizeof a->run_maps) == 0 &&
+                memcmp(a->x, b->x, (runs ? 3 : 1) * n * sizeof a->x[0]) == 0;
+    if (!same)
+        fail_msg("%s after %s: %zu lanes, %s", name, after, n, runs ? "runs" : "no runs");
+}
+
+static void lanes_are_the_references(void **state) {
+    (void)state;
+    static lane_room expected, tried;
+    const az_kernels *sets[8];
+    size_t n_sets = find_sets(sets, 8);
+    dice d = {4};
+    for (size_t i = 0; i < 3 * 4096; i++)
+        stretch[i] = draw(&d, RANGE_ALL, AZ_MIX_X_MAX) * 65536;
+    generate_noise(&next_state[0][0], sizeof next_state, 5);
+    for (int round = 0; round < 1000; round++) {
+        uint8_t shared[AZ_LANES_MAX];
+        lane_room_draw(&expected, &d);
+        size_t n = 1 + dice_below(&d, AZ_LANES_MAX);
+        uint32_t node = 1 + dice_below(&d, 15), bit_pos = dice_below(&d, 8);
+        uint32_t c0 = (uint32_t)1 << bit_pos | dice_below(&d, (uint32_t)1 << bit_pos);
+        int bit = dice_below(&d, 2);
+        bool runs = dice_below(&d, 2);
+        for (size_t i = 0; i < AZ_LANES_MAX; i++) {
+            shared[i] = (uint8_t)(dice_below(&d, 5) == 0 ? dice_below(&d, AZ_LANES_MAX) : i);
+            /* Half of the runs agree with the byte so far. */
+            if (expected.lanes.run_expected[i] && dice_next(&d) & 1)
+                expected.lanes.run_expected[i] =
+                    c0 << (8 - bit_pos) | dice_below(&d, (uint32_t)1 << (8 - bit_pos));
+        }
+        lane_room start = expected;
+        lane_room_connect(&expected, shared);
+        az_kernels_ref.lanes_predict(&expected.lanes, n, node, c0, bit_pos, runs, expected.x);
+        lane_room between = expected;
+        az_kernels_ref.lanes_learn(&expected.lanes, n, node, bit, runs);
+        for (size_t i = 0; i < n_sets; i++) {
+            tried = start;
+            lane_room_connect(&tried, shared);
+            sets[i]->lanes_predict(&tried.lanes, n, node, c0, bit_pos, runs, tried.x);
+            expect_same_lanes(&tried, &between, n, runs, sets[i]->name, "predict");
+            sets[i]->lanes_learn(&tried.lanes, n, node, bit, runs);
+            expect_same_lanes(&tried, &expected, n, runs, sets[i]->name, "learn");
+        }
+    }
+}
+
+/* ---- The reference, and the choice ---------------------------------------------- */
+
 /* The reference against the header's words, in wider integers. */
 static void reference_does_what_the_header_says(void **state) {
     (void)state;
@@ -237,6 +337,7 @@ int main(void) {
         cmocka_unit_test(reference_does_what_the_header_says),
         cmocka_unit_test(dot_is_the_references),
         cmocka_unit_test(train_is_the_references),
+        cmocka_unit_test(lanes_are_the_references),
         cmocka_unit_test(best_set_is_chosen),
         cmocka_unit_test(archives_are_the_same_for_any_kernels),
     };

@@ -166,9 +166,10 @@ az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nby
     cm->heap = heap;
     uint64_t n_bytes = layout(NULL, &s, NULL, max_block_nbytes);
     cm->arena = n_bytes <= SIZE_MAX ? az_alloc(heap, (size_t)n_bytes) : NULL;
-    if (!cm->arena) {
+    if (!cm->arena) { /* told by what is in use now, so before anything is freed */
+        az_status status = az_alloc_failed(heap, (size_t)n_bytes, error);
         az_free(heap, cm);
-        return az_alloc_failed(heap, (size_t)n_bytes, error);
+        return status;
     }
     cm->kernels = az_kernels_get(az_cpu_features());
     az_cm_tables_init(&cm->tables);

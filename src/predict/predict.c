@@ -40,7 +40,7 @@ uint32_t az_predictor_block_nbytes(int method, int level) {
 
 uint64_t az_predictor_memory(int method, int level, size_t block_nbytes) {
     (void)method;
-    return sizeof(az_predictor) + az_cm_memory(level, block_nbytes);
+    return sizeof(az_predictor) + AZ_HEAP_BLOCK_NBYTES + az_cm_memory(level, block_nbytes);
 }
 
 az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int level,
