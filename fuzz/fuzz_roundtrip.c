@@ -56,8 +56,8 @@ static size_t encode(const options *o, const uint8_t *content, size_t n_bytes, u
     return n_out;
 }
 
-static az_status decode(const options *o, const uint8_t *archive, size_t n_bytes,
-                        uint8_t *content, size_t capacity, size_t *n_out) {
+static az_status decode(const options *o, const uint8_t *archive, size_t n_bytes, uint8_t *content,
+                        size_t capacity, size_t *n_out) {
     az_decoder *decoder = NULL;
     az_status status = AZ_OK;
     size_t pos = 0;
@@ -107,7 +107,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
 
     size_t n_archive = encode(&o, content, n_content, archive, sizeof archive), n_back = 0;
     MUST(n_archive <= n_content + n_content / 1000 + 128);
-    options plain = {.level = o.level, .threads = 3 - o.threads, .block_nbytes = o.block_nbytes,
+    options plain = {.level = o.level,
+                     .threads = 3 - o.threads,
+                     .block_nbytes = o.block_nbytes,
                      .encode_sizes = 0xFF};
     size_t n_again = encode(&plain, content, n_content, again, sizeof again);
     MUST(n_again == n_archive && memcmp(again, archive, n_archive) == 0);

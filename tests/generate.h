@@ -33,10 +33,10 @@ static inline void generate_noise(uint8_t *out, size_t n_bytes, uint64_t seed) {
 /* Sentences and paragraphs of a few words, the earlier the more often. */
 static inline void generate_text(uint8_t *out, size_t n_bytes, uint64_t seed) {
     static const char *const words[] = {
-        "the",    "of",     "and",     "a",      "to",    "in",     "is",      "that",
-        "it",     "was",    "for",     "on",     "with",  "as",     "water",   "river",
-        "bridge", "stone",  "evening", "light",  "slow",  "under",  "between", "harbour",
-        "letter", "weather", "carry",  "number", "north", "little", "1874",    "morning",
+        "the",    "of",      "and",     "a",      "to",    "in",     "is",      "that",
+        "it",     "was",     "for",     "on",     "with",  "as",     "water",   "river",
+        "bridge", "stone",   "evening", "light",  "slow",  "under",  "between", "harbour",
+        "letter", "weather", "carry",   "number", "north", "little", "1874",    "morning",
     };
     dice d = {seed};
     size_t pos = 0, since_stop = 0;
@@ -44,8 +44,8 @@ static inline void generate_text(uint8_t *out, size_t n_bytes, uint64_t seed) {
         uint32_t a = dice_below(&d, 32), b = dice_below(&d, 32);
         const char *word = words[a < b ? a : b];
         for (size_t i = 0; word[i] && pos < n_bytes; i++, pos++)
-            out[pos] = (uint8_t)(since_stop == 0 && i == 0 && word[0] >= 'a' ? word[0] - 32
-                                                                             : word[i]);
+            out[pos] =
+                (uint8_t)(since_stop == 0 && i == 0 && word[0] >= 'a' ? word[0] - 32 : word[i]);
         const char *gap = " ";
         if (++since_stop > 4 && dice_below(&d, 8) == 0) {
             gap = dice_below(&d, 5) == 0 ? ".\n\n" : ". ";
@@ -92,7 +92,10 @@ static inline void generate_mixture(uint8_t *out, size_t n_bytes, uint64_t seed)
             n = n_bytes - pos;
         uint64_t piece_seed = dice_next(&d);
         switch (dice_below(&d, 8)) {
-        case 0: generate_noise(out + pos, n / 4, piece_seed); n -= n - n / 4; break;
+        case 0:
+            generate_noise(out + pos, n / 4, piece_seed);
+            n -= n - n / 4;
+            break;
         case 1: memset(out + pos, (int)(piece_seed & 0xFF), n); break;
         case 2: generate_records(out + pos, n, piece_seed); break;
         case 3: generate_wave(out + pos, n, piece_seed); break;

@@ -55,7 +55,7 @@ static void fill_surprises(uint8_t *out, size_t n_bytes, uint64_t seed) {
 }
 
 static void (*const fills[])(uint8_t *out, size_t n_bytes, uint64_t seed) = {
-    generate_text, generate_noise, fill_zeros,    fill_ones,
+    generate_text, generate_noise,   fill_zeros,     fill_ones,
     generate_wave, generate_records, fill_surprises, generate_mixture,
 };
 enum { N_FILLS = sizeof fills / sizeof fills[0] };

@@ -112,13 +112,13 @@ static void start_plan(plan *p, int fails_at, bool for_ever) {
 typedef struct job {
     int level;
     int threads;
-    int64_t block_nbytes;  /* 0: the level's */
-    bool salvage;          /* decoder */
-    bool size_known;       /* encoder */
-    size_t step;           /* bytes of input a call */
-    const uint8_t *in;     /* [in_nbytes] */
+    int64_t block_nbytes; /* 0: the level's */
+    bool salvage;         /* decoder */
+    bool size_known;      /* encoder */
+    size_t step;          /* bytes of input a call */
+    const uint8_t *in;    /* [in_nbytes] */
     size_t in_nbytes;
-    uint8_t *out;          /* [capacity] */
+    uint8_t *out; /* [capacity] */
     size_t capacity;
     size_t out_nbytes;
 } job;
@@ -336,10 +336,9 @@ static void one_call_functions_fail_cleanly(void **state) {
                 az_error error = {.text = ""};
                 int before = atomic_load(&system_plan.n_live);
                 start_plan(&system_plan, i, i % 2);
-                az_status status =
-                    decodes ? az_decompress(back, N, &n_back, archive, n, &error)
-                            : az_compress(again, sizeof again, &n_again, content, N, levels[l],
-                                          &error);
+                az_status status = decodes ? az_decompress(back, N, &n_back, archive, n, &error)
+                                           : az_compress(again, sizeof again, &n_again, content, N,
+                                                         levels[l], &error);
                 bool reached = atomic_load(&system_plan.n_allocs) > i;
                 start_plan(&system_plan, MANY, false);
                 assert_int_equal(atomic_load(&system_plan.n_live), before);

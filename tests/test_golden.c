@@ -84,8 +84,8 @@ static void expect(const golden *g, const char *way, az_status status, const uin
                    size_t content_nbytes, const az_error *error) {
     if (status != g->status)
         fail_msg("%s, %s: %s (%s)", g->name, way, az_status_name(status), error->text);
-    if (status == AZ_OK && (content_nbytes != g->content_nbytes ||
-                            az_check(content, content_nbytes) != g->check))
+    if (status == AZ_OK &&
+        (content_nbytes != g->content_nbytes || az_check(content, content_nbytes) != g->check))
         fail_msg("%s, %s: other content, %zu bytes", g->name, way, content_nbytes);
     if (status != AZ_OK) {
         assert_int_equal(error->status, status);

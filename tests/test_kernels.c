@@ -48,7 +48,14 @@ static void arena_free(arena *a) {
 }
 
 /* How values are drawn. */
-typedef enum range { RANGE_ALL, RANGE_EDGES, RANGE_HIGHEST, RANGE_LOWEST, RANGE_SMALL, N_RANGES } range;
+typedef enum range {
+    RANGE_ALL,
+    RANGE_EDGES,
+    RANGE_HIGHEST,
+    RANGE_LOWEST,
+    RANGE_SMALL,
+    N_RANGES
+} range;
 
 /* In -max..max. */
 static int32_t draw(dice *d, range r, int32_t max) {

@@ -59,6 +59,9 @@ typedef struct az_reader {
     bool skipped;       /* the next block may have any number */
     bool own_only;      /* the search takes only what is this frame's, */
     uint64_t own_end;   /* up to here */
+    bool cut;           /* nothing but it: the archive ends inside its block */
+    bool other_known;   /* a frame that began in what was searched, */
+    uint32_t other_id;  /* and its id: what carries it is not this frame's */
     uint64_t scan_from; /* archive offset where the search began */
     uint64_t scan_at;   /* and where it is */
     int try_level;      /* before it: the next level byte to try block 0 with */
@@ -164,8 +167,8 @@ void az_reader_close_frame(az_reader *r, bool end_known, uint64_t content_end, a
 void az_salvage_frame(az_reader *r);
 /* What should be a block header is none. */
 void az_salvage_block(az_reader *r);
-/* The block whose header is r->block is damaged, or the archive ends in it. */
-void az_salvage_payload(az_reader *r);
+/* The block whose header is r->block is damaged, or, if cut, the archive ends in it. */
+void az_salvage_payload(az_reader *r, bool cut);
 /* The index is damaged, or is not this frame's. The window starts with the
  * r->index_kept bytes of it that were read. */
 void az_salvage_index(az_reader *r);

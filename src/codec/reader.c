@@ -37,6 +37,7 @@ void az_reader_begin_frame(az_reader *r, const az_frame *frame) {
     r->lost_blocks = false;
     r->saw_last = false;
     r->skipped = false;
+    r->other_known = false;
     az_hash_begin(&r->entries, 0);
     r->state = AZ_READ_BLOCK;
 }
@@ -266,7 +267,7 @@ static az_status read_payload(az_decoder *d, az_input *in, az_step *step, az_err
     size_t total = (size_t)r->block.header_nbytes + r->block.payload_nbytes;
     if (d->salvage && !az_salvage_affords(r, total)) {
         *step = AZ_STEP_ON;
-        az_salvage_payload(r);
+        az_salvage_payload(r, false);
         return AZ_OK;
     }
     if (az_window_nbytes(r) < total)
@@ -279,7 +280,7 @@ static az_status read_payload(az_decoder *d, az_input *in, az_step *step, az_err
     if (!cut && az_block_is_whole(&r->block, &r->frame, az_window(r)))
         return add_job(d, step, error);
     if (d->salvage) {
-        az_salvage_payload(r);
+        az_salvage_payload(r, cut);
         return AZ_OK;
     }
     if (cut)

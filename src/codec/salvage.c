@@ -10,7 +10,13 @@
  * frame, two searches: the first takes nothing but what carries the frame's own
  * level byte and id, and goes as far as the damaged block can reach, with the
  * window holding all of it. Only when that finds nothing the second starts
- * where the first did, and takes whatever comes. It forgets what it has passed.
+ * where the first did. It believes what is of another frame only if nothing of
+ * this one follows within a block's length, and not at all in a block that the
+ * archive's end cuts off. It forgets what it has passed.
+ *
+ * Where block 0 is damaged the frame's id is not known, and a later block of any
+ * frame with this level byte may be this frame's; but not if it carries the id
+ * of one that was seen to begin after the damage.
  *
  * Block 0 has no mark. It is tried where it has to be if a frame's header is
  * damaged: right after it.
@@ -44,7 +50,8 @@ static void search(az_reader *r, uint64_t from, bool own_only) {
     r->scan_from = from;
     r->scan_at = from;
     r->own_only = own_only;
-    r->own_end = r->offset + AZ_BLOCK_HEADER_MAX + az_frame_block_nbytes(&r->frame);
+    r->own_end = from + AZ_BLOCK_HEADER_MAX + az_frame_block_nbytes(&r->frame);
+    r->cut = false;
     r->state = AZ_READ_SCAN;
 }
 
@@ -59,10 +66,11 @@ void az_salvage_block(az_reader *r) {
     search(r, r->offset, true);
 }
 
-void az_salvage_payload(az_reader *r) {
+void az_salvage_payload(az_reader *r, bool cut) {
     r->spent += (uint64_t)r->block.header_nbytes + r->block.payload_nbytes;
     r->try_level = TRY_LEVEL_END;
     search(r, r->offset + 1, true);
+    r->cut = cut;
 }
 
 void az_salvage_index(az_reader *r) {
@@ -98,26 +106,57 @@ static az_status look_on(az_decoder *d, az_input *in, size_t n_bytes, verdict *v
     return AZ_OK;
 }
 
+/* Whether the first search has to go on before what is `at` bytes into the
+ * window, of another frame, can be believed; then it is set to do so. */
+static bool looks_ahead(az_reader *r, size_t at) {
+    uint64_t block = az_frame_block_nbytes(&r->frame);
+    uint64_t here = r->offset + at, end = here + AZ_BLOCK_HEADER_MAX + block;
+    if (!r->in_frame || end <= r->own_end || !az_salvage_affords(r, block))
+        return false;
+    r->spent += block / 8; /* the window's bytes are moved, which is quick */
+    r->own_only = true;
+    r->scan_from = here;
+    r->scan_at = r->own_end > here ? r->own_end : here;
+    r->own_end = end;
+    return true;
+}
+
 static void find_frame(az_reader *r, size_t at, verdict *v) {
+    const uint8_t *p = az_window(r) + at;
+    size_t n = az_window_nbytes(r) - at, n_used, n_block;
     az_frame frame;
-    size_t n_used;
-    if (r->own_only ||
-        az_frame_header_read(&frame, az_window(r) + at, az_window_nbytes(r) - at, 0, &n_used,
-                             NULL) != AZ_OK ||
-        n_used == 0 || az_frame_supported(&frame, 0, NULL) != AZ_OK)
+    az_block_header block;
+    if (az_frame_header_read(&frame, p, n, 0, &n_used, NULL) != AZ_OK || n_used == 0 ||
+        az_frame_supported(&frame, 0, NULL) != AZ_OK ||
+        az_block_header_read(&block, &frame, 0, p + n_used, n - n_used, 0, &n_block, NULL) != AZ_OK)
+        return;
+    if (r->own_only && n_block > 0) {
+        r->other_known = true;
+        r->other_id = block.check;
+    }
+    if (r->own_only)
+        return;
+    *v = FOUND_IT;
+    if (looks_ahead(r, at))
         return;
     az_window_skip(r, at);
     if (r->in_frame || r->lost_frame)
         az_reader_close_frame(r, false, 0, AZ_READ_FRAME);
     else
         r->state = AZ_READ_FRAME;
-    *v = FOUND_IT;
+}
+
+/* Whether what carries this id can be of the frame that is being read. */
+static bool may_be_own(const az_reader *r, uint32_t id) {
+    if (r->frame.id_known)
+        return id == r->frame.id;
+    return !r->other_known || id != r->other_id;
 }
 
 static void find_index(az_reader *r, size_t at, verdict *v) {
     const uint8_t *p = az_window(r) + at;
     if (!r->in_frame || az_window_nbytes(r) - at < 8 || !az_salvage_affords(r, 0) ||
-        (r->frame.id_known && az_read_le32(p + 4) != r->frame.id))
+        !may_be_own(r, az_read_le32(p + 4)))
         return;
     az_window_skip(r, at);
     r->lost_blocks = true;
@@ -150,8 +189,7 @@ static az_status find_block(az_decoder *d, az_input *in, size_t at, verdict *v, 
     if (n < 8)
         return AZ_OK;
     uint32_t id = az_read_le32(p + 4);
-    bool own = r->in_frame && p[3] == az_frame_level_byte(&r->frame) &&
-               (!r->frame.id_known || id == r->frame.id);
+    bool own = r->in_frame && p[3] == az_frame_level_byte(&r->frame) && may_be_own(r, id);
     if (r->own_only && !own)
         return AZ_OK;
     az_frame_set_supported(&frame, p[3]);
@@ -171,6 +209,8 @@ static az_status find_block(az_decoder *d, az_input *in, size_t at, verdict *v, 
         *v = FOUND_NOTHING;
         return AZ_OK;
     }
+    if (!own && looks_ahead(r, at))
+        return AZ_OK;
     az_window_skip(r, at);
     resume_block(r, &frame, own);
     return AZ_OK;
@@ -250,9 +290,21 @@ static az_status try_header(az_decoder *d, az_input *in, az_step *step, az_error
 
 /* ---- The search ---------------------------------------------------------------------- */
 
+static void scan_ends(az_reader *r) {
+    if (r->in_frame || r->lost_frame)
+        az_reader_close_frame(r, false, 0, AZ_READ_END);
+    else
+        r->state = AZ_READ_END;
+}
+
+/* The first search is over, in vain. */
 static void end_own_search(az_reader *r) {
     r->own_only = false;
     r->scan_at = r->scan_from;
+    if (r->cut) {
+        az_window_skip(r, az_window_nbytes(r));
+        scan_ends(r);
+    }
 }
 
 /* Whether the first search may take the memory that it needs: it must leave
@@ -263,13 +315,6 @@ static bool may_hold_block(const az_decoder *d) {
     uint64_t need = 2 * (block + AZ_BLOCK_HEADER_MAX) +
                     az_codec_memory(r->frame.method, r->frame.level, (size_t)block);
     return az_heap_room(d->heap) >= need;
-}
-
-static void scan_ends(az_reader *r) {
-    if (r->in_frame || r->lost_frame)
-        az_reader_close_frame(r, false, 0, AZ_READ_END);
-    else
-        r->state = AZ_READ_END;
 }
 
 /* Looks at the window from scan_at to `stop` (counted from the window's start).
@@ -326,6 +371,8 @@ az_status az_salvage_scan(az_decoder *d, az_input *in, az_step *step, az_error *
     *step = AZ_STEP_ON;
     if (r->own_only && (!az_salvage_affords(r, 0) || !may_hold_block(d)))
         end_own_search(r);
+    if (r->state != AZ_READ_SCAN)
+        return AZ_OK;
     bool trying = r->try_level < TRY_LEVEL_END;
     az_status status = trying ? try_header(d, in, step, error) : scan(d, in, step, error);
     if (status != AZ_ERROR_MEMORY && status != AZ_ERROR_MEMORY_LIMIT)
