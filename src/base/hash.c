@@ -12,7 +12,7 @@ _Static_assert(sizeof(XXH32_state_t) <= sizeof(az_hash), "az_hash holds the stat
 _Static_assert(_Alignof(az_hash) >= _Alignof(XXH32_state_t), "az_hash is aligned for the state");
 
 uint32_t az_check(const void *data, size_t n_bytes) {
-    return XXH32(n_bytes ? data : "", n_bytes, 0);
+    return data ? XXH32(data, n_bytes, 0) : XXH32("", 0, 0);
 }
 
 /* The state is copied in and out: az_hash is an object of another type. */

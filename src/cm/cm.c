@@ -242,7 +242,7 @@ static void begin_history(az_cm *cm) {
     memset(cm->period_scores, 0, sizeof cm->period_scores);
     memset(cm->order0, 0, sizeof cm->order0);
     cm->line_first = cm->field = cm->field_hash = cm->period = 0;
-    for (uint32_t i = 0; i < cm->level->n_matches; i++) {
+    for (uint32_t i = 0; i < cm->level->n_matches && i < AZ_CM_MATCHES_MAX; i++) {
         cm->match[i].min_len = match_min_len[i];
         cm->match[i].log2 = match_log2(cm->level, cm->n_bytes);
         az_cm_match_begin(&cm->match[i]);
@@ -391,7 +391,7 @@ INLINE uint32_t refine(az_cm *cm, int stretched, uint32_t n_apms) {
         cm->apm_cell[a] = cell + (part >= 128);
         sum += (uint32_t)(p >> 8);
     }
-    return sum / n_apms;
+    return n_apms ? sum / n_apms : az_squash(&cm->tables, stretched);
 }
 
 INLINE uint32_t predict(az_cm *cm, uint32_t inputs, uint32_t n_sets, uint32_t n_apms) {

@@ -7,7 +7,7 @@
  *   entry 0 .. entry n-1 | settings | check | size of the index | 'D' 'X' 'I' 9A
  *
  * An entry is 0 for a stored block, else the payload size plus 1. docs/format.md,
- * section 4.
+ * section 3.3.
  */
 #include "container.h"
 

@@ -8,7 +8,7 @@ It gives out nothing of an archive that it refuses: one sentence on stderr, and 
 import sys
 from collections import defaultdict
 from functools import lru_cache
-from operator import eq, mul
+from operator import eq
 
 U32 = 2**32 - 1
 U64 = 2**64 - 1
@@ -185,73 +185,9 @@ def bucket(n):
 
 
 def kind(byte):
-    return (0 if byte in b" \n" else 1 if chr(byte) in LETTERS else 2 if chr(byte) in "0123456789"
-            else 3)
+    return (0 if byte in b" \n" else 1 if bytes([byte]).isalpha() else
+            2 if bytes([byte]).isdigit() else 3)
 
-
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-# Level, and the value; m is the predictor.
-CONTEXTS = [
-    (1, lambda m: m.c1),
-    (1, lambda m: m.c4 & 0xFFFF),
-    (1, lambda m: m.c4 & 0xFFFFFF),
-    (1, lambda m: m.c4),
-    (1, lambda m: H(m.c4, m.c8 & 0xFFFF)),
-    (1, lambda m: H(m.word[0], m.c1)),
-    (3, lambda m: m.c4 & 0xFFFF00),
-    (4, lambda m: H(m.back(1, 0) | m.back(2, 0) << 8 | m.c4 << 16, 1) if m.period < 3 else
-        H(m.back(1, 0) | m.c1 << 8, m.back(1, 1) | m.back(1, -1) << 8)),
-    (4, lambda m: H(m.column, m.above(0))),
-    (5, lambda m: H(m.expected(0) | m.c1 << 16, bucket(m.matches[0].len))),
-    (6, lambda m: H(m.back(1, 0) | m.c1 << 8, m.period)),
-    (5, lambda m: H(m.back(1, 0) | m.back(2, 0) << 8, m.place)),
-    (5, lambda m: H(m.back(1, 0) | (m.c4 & 15) << 8 | (m.back(1, -1) >> 6) << 13 |
-                    (m.back(1, 1) & 3) << 17, m.period)),
-    (5, lambda m: H(m.field_hash, m.field | m.first << 8)),
-    (5, lambda m: H(m.word[0], m.word[1])),
-    (6, lambda m: H(m.after1[m.c1], m.c1)),
-    (6, lambda m: H(m.c4, m.c8 & 0xFF)),
-    (6, lambda m: H(m.after2[m.c4 & 0xFFFF] & 0xFFFF, m.c1)),
-    (6, lambda m: H(m.c1 + m.back(1, 0) - m.back(1, 1), m.period)),
-    (6, lambda m: H(m.above(0), m.c1 | m.above(1) << 8)),
-    (7, lambda m: H(m.word[0], m.word[2])),
-    (7, lambda m: m.c4 & 0xFF00FF),
-    (7, lambda m: m.c4 & 0xFFFFFF00),
-    (7, lambda m: H(H(m.word[0], m.word[1]), m.word[2])),
-    (7, lambda m: H(2 * m.back(1, 0) - m.back(2, 0), m.c1 >> 2)),
-    (7, lambda m: H(m.place, m.c1)),
-    (8, lambda m: H(m.field_hash, m.above(0) | m.field << 8 | 0x10000 * m.c1)),
-    (8, lambda m: H(m.word[1], m.c4 & 0xFFFF)),
-    (8, lambda m: H(m.c4, m.c8 & 0xFFFFFF)),
-    (8, lambda m: m.c4 >> 16),
-    (8, lambda m: H((m.c1 + m.back(1, 0)) >> 1, (m.c1 - m.back(1, 0)) >> 3 & 31)),
-    (8, lambda m: H(m.word[0], m.word[3] + 1)),
-    (8, lambda m: H(m.expected(0) | m.expected(1) << 16, bucket(m.matches[1].len))),
-    (8, lambda m: H(m.after2[m.c4 & 0xFFFF] & 0xFFFFFF, m.c4 & 0xFFFF)),
-    (8, lambda m: H(m.first | (m.c4 & 0xFFFF) << 8, m.field)),
-    (8, lambda m: m.c4 & 0xFF00FFFF),
-    (9, lambda m: H(m.c4, m.c8)),
-]
-
-# 5.8: rows, and the row of a bit.
-FIRST_LAYER = [
-    (136, lambda m: m.match_state * 8 + m.bit_pos),
-    (256, lambda m: m.c0),
-    (256, lambda m: m.c1),
-    (2048, lambda m: m.kinds * 8 + m.bit_pos),
-    (256, lambda m: m.place & 255 if m.period else m.column),
-    (256, lambda m: m.c4 >> 8 & 255),
-    (256, lambda m: m.expected(0) & 255),
-    (2048, lambda m: (m.field & 255) * 8 + m.bit_pos),
-]
-SECOND_LAYER = [FIRST_LAYER[1], FIRST_LAYER[0], FIRST_LAYER[2]]
-FINAL_STAGES = [
-    lambda m: m.c0 + (256 if m.match_state else 0),
-    lambda m: H(m.c1, m.c0) >> (32 - m.K),
-    lambda m: H((m.c4 & 0xFFFF) + 256, m.c0) >> (32 - m.K),
-    lambda m: H((m.c4 & 0xFFFFFF) + 65792, m.c0) >> (32 - m.K),
-]
 
 # 6: most lines, match models, most M, weight sets, final stages.
 LEVELS = [None, (262144, 1, 20, 2, 1), (393216, 1, 20, 2, 1), (524288, 1, 20, 3, 2),
@@ -324,25 +260,23 @@ class Predictor:
     def __init__(self, N, level):
         self.level = level
         most_lines, n_matches, most_M, self.S, self.A = LEVELS[level]
-        self.contexts = [(k, value) for k, (of, value) in enumerate(CONTEXTS) if of <= level]
-        n = len(self.contexts)
+        self.match_state = self.c1 = self.c4 = self.c8 = self.field = self.first = 0
+        self.field_hash = self.period = self.n_bits = 0
+        self.kinds = 255                    # as after four zeros
+        self.word, self.line = [0] * 4, [0] * 2
+        self.after1, self.after2 = [0] * 256, [0] * 65536
+        self.score = [0] * 4097
+        self.block, self.c0, self.bit_pos = bytearray(), 1, 0
         logarithm = max(10, (N - 1).bit_length())
+        self.matches = [Match(min_len, min(logarithm, most_M))
+                        for min_len in (6, 20, 11)[:n_matches]]
+        self.byte_begins()
+        n = len(self.hash)
         self.K = min(logarithm, 16)
         self.n_lines = min(N * n // 12 + 256, most_lines)
         self.table = bytearray(64 * self.n_lines)
         self.slots = [0] * n                # where each begins in the table
         self.run_at, self.run_expected, self.run_index = [0] * n, [0] * n, [0] * n
-        self.matches = [Match(min_len, min(logarithm, most_M))
-                        for min_len in (6, 20, 11)[:n_matches]]
-
-        self.block = bytearray()
-        self.c0, self.bit_pos = 1, 0
-        self.c4 = self.c8 = self.field = self.first = self.field_hash = self.period = 0
-        self.kinds = 255                    # as after four zeros
-        self.word, self.line = [0] * 4, [0] * 2
-        self.after1, self.after2 = [0] * 256, [0] * 65536
-        self.score = [0] * 4097
-
         lanes = n + 1
         self.order0 = bytearray(256)
         start = [(((n1 * 16 + 6) << 22) // ((n0 + n1) * 16 + 12)) << 10 for n0, n1, _ in STATES]
@@ -352,22 +286,16 @@ class Predictor:
         parts = (30,) if level == 1 else (180 // lanes, 0, 20 // lanes)
         start = [2**28 // 100 * part for part in parts for _ in range(lanes)]
         start += [2**28 // 100 * 25] * 2 * n_matches + [0]
-        self.layer1 = [[start[:] for _ in range(rows)] for rows, _ in FIRST_LAYER[:self.S]]
-        self.layer2 = [[[2**28 // self.S] * self.S for _ in range(rows)]
-                       for rows, _ in SECOND_LAYER]
+        self.layer1 = [defaultdict(start.copy) for _ in range(self.S)]
+        self.layer2 = [defaultdict(lambda: [2**28 // self.S] * self.S) for _ in range(3)]
         self.stages = [defaultdict(self.new_stage_row) for _ in range(self.A)]
-        self.n_bits = 0
-        self.byte_begins()
         self.find_slots()
 
     @staticmethod
     def new_stage_row():
         return [Counter(SQUASH[LIMIT + clamp((j - 16) * 256, LIMIT)], 60) for j in range(33)]
 
-    # 5.6, the functions that the tables use
-
-    def expected(self, k):
-        return self.matches[k].expected
+    # 5.6
 
     def above(self, k):
         a = self.line[1] + len(self.block) - self.line[0] + k
@@ -377,21 +305,53 @@ class Predictor:
         n = r * self.period + k
         return self.block[-n] if self.period and 1 <= n <= len(self.block) else 0
 
+    def context_values(self):
+        """Of all contexts, with their levels, in the order of the table."""
+        c1, c4, c8, period, place = self.c1, self.c4, self.c8, self.period, self.place
+        word, field, first, field_hash = self.word, self.field, self.first, self.field_hash
+        above, back, (E0, M0, E1, M1) = self.above, self.back, self.expected
+        followed1, followed2 = self.after1[c1], self.after2[c4 & 0xFFFF]
+        if period < 3:
+            neighbours = H(back(1, 0) | back(2, 0) << 8 | c4 << 16, 1)
+        else:
+            neighbours = H(back(1, 0) | c1 << 8, back(1, 1) | back(1, -1) << 8)
+        pixels = back(1, 0) | (c4 & 15) << 8 | (back(1, -1) >> 6) << 13 | (back(1, 1) & 3) << 17
+        return [
+            (1, c1), (1, c4 & 0xFFFF), (1, c4 & 0xFFFFFF), (1, c4),
+            (1, H(c4, c8 & 0xFFFF)), (1, H(word[0], c1)), (3, c4 & 0xFFFF00),
+            (4, neighbours), (4, H(self.column, above(0))), (5, H(E0 | c1 << 16, bucket(M0))),
+            (6, H(back(1, 0) | c1 << 8, period)), (5, H(back(1, 0) | back(2, 0) << 8, place)),
+            (5, H(pixels, period)), (5, H(field_hash, field | first << 8)),
+            (5, H(word[0], word[1])), (6, H(followed1, c1)), (6, H(c4, c8 & 0xFF)),
+            (6, H(followed2 & 0xFFFF, c1)), (6, H(c1 + back(1, 0) - back(1, 1), period)),
+            (6, H(above(0), c1 | above(1) << 8)), (7, H(word[0], word[2])),
+            (7, c4 & 0xFF00FF), (7, c4 & 0xFFFFFF00), (7, H(H(word[0], word[1]), word[2])),
+            (7, H(2 * back(1, 0) - back(2, 0), c1 >> 2)), (7, H(place, c1)),
+            (8, H(field_hash, above(0) | field << 8 | 0x10000 * c1)),
+            (8, H(word[1], c4 & 0xFFFF)), (8, H(c4, c8 & 0xFFFFFF)), (8, c4 >> 16),
+            (8, H((c1 + back(1, 0)) >> 1, (c1 - back(1, 0)) >> 3 & 31)),
+            (8, H(word[0], word[3] + 1)), (8, H(E0 | E1 << 16, bucket(M1))),
+            (8, H(followed2 & 0xFFFFFF, c4 & 0xFFFF)),
+            (8, H(first | (c4 & 0xFFFF) << 8, field)), (8, c4 & 0xFF00FFFF), (9, H(c4, c8)),
+        ]
+
     def byte_begins(self):
         for match in self.matches:
             match.byte_begins(self.block)
-        pos = len(self.block)
-        self.c1 = self.c4 & 0xFF
-        self.column = min(pos - self.line[0], 255)
-        self.place = pos % self.period if self.period else 0
-        self.hash = [H(value(self), (k + 1) * 0x9E3779B1) for k, value in self.contexts]
+        self.expected = [v for match in self.matches for v in (match.expected, match.len)]
+        self.expected = (self.expected + [0, 0])[:4]
+        self.column = min(len(self.block) - self.line[0], 255)
+        self.place = len(self.block) % self.period if self.period else 0
+        self.hash = [H(value, (k + 1) * 0x9E3779B1)
+                     for k, (level, value) in enumerate(self.context_values())
+                     if level <= self.level]
 
     def history(self, byte):
         self.after1[self.c1] = (self.after1[self.c1] << 8 | byte) & U32
         pair = self.c4 & 0xFFFF
         self.after2[pair] = (self.after2[pair] << 8 | byte) & U32
         self.c8 = (self.c8 << 8 | self.c4 >> 24) & U32
-        self.c4 = (self.c4 << 8 | byte) & U32
+        self.c4, self.c1 = (self.c4 << 8 | byte) & U32, byte
         self.kinds = self.kinds >> 2 | kind(byte) << 6
         self.block.append(byte)
         pos = len(self.block)
@@ -445,8 +405,7 @@ class Predictor:
                 if table[slot:slot + 2] == check:
                     break
             else:
-                slot = min(places, key=lambda at: WORTH[table[at + 2]] if any(table[at:at + 2])
-                           else 0)
+                slot = min(places, key=lambda at: WORTH[table[at + 2]])
                 table[slot:slot + 21] = check + bytes(19)
             self.slots[i] = slot
             if self.bit_pos == 0 and self.level > 1:
@@ -486,10 +445,15 @@ class Predictor:
         self.match_state = 1 + bucket(self.matches[0].len) if self.match_counters[0] else 0
         self.inputs = inputs + [256]
 
-        self.rows1 = [sets[row(self)] for sets, (_, row) in zip(self.layer1, FIRST_LAYER)]
+        by_match = self.match_state * 8 + bit_pos
+        rows = (by_match, c0, self.c1, self.kinds * 8 + bit_pos,
+                self.place & 255 if self.period else self.column, self.c4 >> 8 & 255,
+                self.expected[0] & 255, (self.field & 255) * 8 + bit_pos)
+        self.rows1 = [weights[row] for weights, row in zip(self.layer1, rows)]
         self.v = [dot_product(weights, self.inputs) for weights in self.rows1]
         if self.level > 1:
-            self.rows2 = [sets[row(self)] for sets, (_, row) in zip(self.layer2, SECOND_LAYER)]
+            self.rows2 = [weights[row]
+                          for weights, row in zip(self.layer2, (c0, by_match, self.c1))]
             self.u = [dot_product(weights, self.v) for weights in self.rows2]
             m = divide(sum(self.u), 3)
         else:
@@ -497,11 +461,14 @@ class Predictor:
 
         j, part = divmod(m + 4096, 256)
         self.noted, total = [], 0
-        for stage, row in zip(self.stages, FINAL_STAGES):
-            counters = stage[row(self)]
+        rows = (c0 + (256 if self.match_state else 0), H(self.c1, c0) >> (32 - self.K),
+                H((self.c4 & 0xFFFF) + 256, c0) >> (32 - self.K),
+                H((self.c4 & 0xFFFFFF) + 65792, c0) >> (32 - self.K))
+        for stage, row in zip(self.stages, rows):
+            counters = stage[row]
             total += (counters[j].p * (256 - part) + counters[j + 1].p * part) >> 8
             self.noted.append(counters[j] if part < 128 else counters[j + 1])
-        return clamp_probability(total // self.A)
+        return max(1, min(total // self.A, 2**22 - 1))
 
     # 5.9, and the rest of next(bit) of 5.2
 
@@ -538,10 +505,6 @@ class Predictor:
             self.find_slots()
         elif self.bit_pos == 4:
             self.find_slots()
-
-
-def clamp_probability(p):
-    return max(1, min(p, 2**22 - 1))
 
 
 # ---- 4 The range coder -----------------------------------------------------------------------
