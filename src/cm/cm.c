@@ -210,7 +210,7 @@ static void begin_counters(az_cm *cm) {
 
 static void begin_weights(az_cm *cm) {
     uint32_t inputs = cm->level->inputs, n = cm->n_padded;
-    uint32_t n_rows = weight_rows(cm->level), row = 0;
+    uint32_t n_rows = weight_rows(cm->level);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t kind = i / cm->n_lanes; /* stretched, scaled, run; then matches, 1 */
         int percent = i >= cm->n_lanes * inputs ? (i < cm->n_inputs - 1 ? 25 : 0)
@@ -220,7 +220,7 @@ static void begin_weights(az_cm *cm) {
                                                 : 20 / (int)cm->n_lanes;
         cm->weights[i] = AZ_MIX_ONE / 100 * percent;
     }
-    for (row = 1; row < n_rows; row++)
+    for (uint32_t row = 1; row < n_rows; row++)
         memcpy(cm->weights + (size_t)row * n, cm->weights, n * sizeof *cm->weights);
     for (uint32_t i = 0; i < FINAL_ROWS * AZ_MIX_STEP; i++)
         cm->final_weights[i] =

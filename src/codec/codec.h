@@ -130,6 +130,12 @@ az_status az_crew_wait(az_crew *crew, az_job *job, az_error *error);
 /* Calls the tick if it is time; AZ_ERROR_CANCELLED if it says, or has said, so. */
 az_status az_crew_tick(az_crew *crew, az_error *error);
 
+/* Whether a caller's az_input or az_output can be used: pos lies inside, and there
+ * is memory unless nothing is left. */
+static inline bool az_is_window(const void *data, size_t size, size_t pos) {
+    return pos <= size && (data || pos == size);
+}
+
 /* Adds up, over jobs handed over and not yet FREE, what is coded so far. */
 void az_jobs_progress(az_job *jobs, int n_jobs, uint64_t *n_content, uint64_t *n_coded);
 

@@ -287,17 +287,13 @@ static az_status run(az_decoder *d, az_input *in, az_output *out, az_action acti
     }
 }
 
-static bool is_window(const void *data, size_t size, size_t pos) {
-    return pos <= size && (data || pos == size);
-}
-
 az_status az_decoder_run(az_decoder *d, az_input *in, az_output *out, az_action action, int *done,
                          az_error *error) {
     az_input none = {0};
     if (!in)
         in = &none;
-    if (!out || !done || !is_window(in->data, in->size, in->pos) ||
-        !is_window(out->data, out->size, out->pos))
+    if (!out || !done || !az_is_window(in->data, in->size, in->pos) ||
+        !az_is_window(out->data, out->size, out->pos))
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                             "az_decoder_run: in, out or done is not valid");
     if (d->status == AZ_OK) {
