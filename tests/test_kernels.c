@@ -257,6 +257,73 @@ static void lanes_are_the_references(void **state) {
     }
 }
 
+/* ---- Lanes against the header's words -------------------------------------------- */
+
+/* All kernel sets make their lanes of one source, so that comparing them says
+ * nothing of the source: here it is told again, in other words and wider numbers. */
+static int32_t stretch_of(uint32_t p32) {
+    int64_t p = p32 / 1024, one = 1 << 22;
+    return stretch[p < 4096 ? 4096 + p : one - p < 4096 ? 8192 + one - p : p / 1024];
+}
+
+static uint32_t moved(uint32_t p, int bit) {
+    int64_t target = bit ? UINT32_MAX : 0, step = (target - p) / 128; /* towards 0 */
+    return (uint32_t)(p + step);
+}
+
+/* The run's cell: 0 unless the byte begins with the bits of c0. */
+static uint32_t run_cell_of(const az_lanes *lanes, size_t i, uint32_t c0, uint32_t bit_pos) {
+    uint32_t byte = lanes->run_expected[i] % 256;
+    for (uint32_t j = 0; j < bit_pos; j++)
+        if ((byte >> (7 - j) & 1) != (c0 >> (bit_pos - 1 - j) & 1))
+            return 0;
+    return lanes->run_expected[i] ? lanes->run_count[i] + (byte >> (7 - bit_pos) & 1) : 0;
+}
+
+static void reference_lanes_do_what_the_header_says(void **state) {
+    (void)state;
+    static lane_room r, before;
+    uint8_t own[AZ_LANES_MAX];
+    dice d = {6};
+    for (size_t i = 0; i < 3 * 4096; i++)
+        stretch[i] = draw(&d, RANGE_ALL, AZ_MIX_X_MAX) * 65536;
+    generate_noise(&next_state[0][0], sizeof next_state, 7);
+    for (int i = 0; i < AZ_LANES_MAX; i++)
+        own[i] = (uint8_t)i;
+    for (int round = 0; round < 500; round++) {
+        lane_room_draw(&r, &d);
+        size_t n = 1 + dice_below(&d, AZ_LANES_MAX);
+        uint32_t node = 1 + dice_below(&d, 15), bit_pos = dice_below(&d, 8);
+        uint32_t c0 = (uint32_t)1 << bit_pos | dice_below(&d, (uint32_t)1 << bit_pos);
+        int bit = dice_below(&d, 2);
+        for (size_t i = 0; i < n; i += 2) /* half of the runs agree so far */
+            r.lanes.run_expected[i] =
+                c0 << (8 - bit_pos) | dice_below(&d, (uint32_t)1 << (8 - bit_pos));
+        before = r;
+        lane_room_connect(&r, own);
+        az_kernels_ref.lanes_predict(&r.lanes, n, node, c0, bit_pos, true, r.x);
+        az_kernels_ref.lanes_learn(&r.lanes, n, node, bit, true);
+        for (size_t i = 0; i < n; i++) {
+            size_t cell = i * 256 + before.states[i][node];
+            size_t run = i * AZ_RUN_CELLS + run_cell_of(&before.lanes, i, c0, bit_pos);
+            int64_t p = before.maps[cell], half = (int64_t)1 << 31;
+            int64_t scaled = (p - half + ((int64_t)1 << 40)) / (1 << 23) - (1 << 17); /* floor */
+            assert_int_equal(r.x[i], stretch_of(before.maps[cell]));
+            assert_int_equal(r.x[n + i], scaled * 65536);
+            assert_int_equal(r.x[2 * n + i], stretch_of(before.run_maps[run]));
+            assert_int_equal(r.maps[cell], moved(before.maps[cell], bit));
+            assert_int_equal(r.run_maps[run], moved(before.run_maps[run], bit));
+            assert_int_equal(r.states[i][node], next_state[before.states[i][node]][bit]);
+            before.maps[cell] = r.maps[cell];
+            before.run_maps[run] = r.run_maps[run];
+            before.states[i][node] = r.states[i][node];
+        }
+        assert_memory_equal(r.maps, before.maps, sizeof r.maps); /* and nothing else */
+        assert_memory_equal(r.run_maps, before.run_maps, sizeof r.run_maps);
+        assert_memory_equal(r.states, before.states, sizeof r.states);
+    }
+}
+
 /* ---- The reference, and the choice ---------------------------------------------- */
 
 /* The reference against the header's words, in wider integers. */
@@ -345,6 +412,7 @@ int main(void) {
         cmocka_unit_test(dot_is_the_references),
         cmocka_unit_test(train_is_the_references),
         cmocka_unit_test(lanes_are_the_references),
+        cmocka_unit_test(reference_lanes_do_what_the_header_says),
         cmocka_unit_test(best_set_is_chosen),
         cmocka_unit_test(archives_are_the_same_for_any_kernels),
     };

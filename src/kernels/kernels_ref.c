@@ -1,6 +1,7 @@
 /*
  * kernels_ref: the definition of every kernel, never tuned, and the choice of
- * a set for this CPU.
+ * a set for this CPU. The lanes come from lanes.h, as in every other set: what
+ * kernels.h says of them is tested apart.
  */
 #include "lanes.h"
 
