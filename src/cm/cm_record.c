@@ -7,11 +7,7 @@
  */
 #include "cm_state.h"
 
-enum { WINDOW = 4096, FIRST = 8192, EVERY = 16384 };
-
-bool az_cm_period_due(uint32_t pos) {
-    return pos == FIRST || (pos > 0 && pos % EVERY == 0);
-}
+enum { WINDOW = 4096 };
 
 /* pos is at least WINDOW + AZ_CM_PERIOD_MAX. scores[AZ_CM_PERIOD_MAX + 1] keeps what
  * was found, zeros at first. */

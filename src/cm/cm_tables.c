@@ -73,7 +73,7 @@ static void states_init(az_cm_tables *t) {
                 assert(n < 256);
                 states[n++] = h;
             }
-            t->next[i][bit] = (uint8_t)j;
+            t->next[bit][i] = (uint8_t)j;
         }
         t->count[i][0] = (uint8_t)states[i].n0;
         t->count[i][1] = (uint8_t)states[i].n1;
@@ -100,20 +100,24 @@ static void logistic_init(az_cm_tables *t) {
         t->squash[AZ_STRETCH_MAX - x] = p ? p : 1;
         t->squash[AZ_STRETCH_MAX + x] = (1u << 22) - (p ? p : 1);
     }
+    for (int i = 0; i <= 2 * AZ_STRETCH_MAX / 4; i++) {
+        uint32_t p = t->squash[4 * i] >> 6;
+        t->squash16[i] = (uint16_t)(p < 65535 ? p : 65535);
+    }
     /* The inverse: the largest x whose probability is not above p. */
     int x = -AZ_STRETCH_MAX;
     for (uint32_t p = 0; p < 4096; p++) {
         while (x < AZ_STRETCH_MAX && t->squash[x + 1 + AZ_STRETCH_MAX] <= p)
             x++;
-        t->stretch[4096 + p] = x * 65536;
-        t->stretch[8192 + p] = -x * 65536;
+        t->stretch[p] = (int16_t)x;
+        t->stretch[4096 + p] = (int16_t)-x;
     }
     x = -AZ_STRETCH_MAX;
     for (uint32_t i = 0; i < 4096; i++) {
         uint32_t p = (i << 10) + 512;
         while (x < AZ_STRETCH_MAX && t->squash[x + 1 + AZ_STRETCH_MAX] <= p)
             x++;
-        t->stretch[i] = x * 65536;
+        t->stretch12[i] = (int16_t)x;
     }
 }
 

@@ -11,8 +11,10 @@ enum { AZ_STRETCH_MAX = 3904 };
 
 typedef struct az_cm_tables {
     uint32_t squash[2 * AZ_STRETCH_MAX + 1]; /* [x + AZ_STRETCH_MAX] probability times 2^22 */
-    int32_t stretch[3 * 4096];               /* the inverse, times 65536; see az_stretch_index() */
-    uint8_t next[256][2];                    /* [state][bit] the state after bit */
+    uint16_t squash16[2 * AZ_STRETCH_MAX / 4 + 1]; /* [(x + AZ_STRETCH_MAX) / 4] times 2^16 */
+    int16_t stretch12[4096];                 /* [p times 2^12] log-odds of the middle of that step */
+    int16_t stretch[2 * 4096]; /* near both ends [p times 2^22], [4096 + (1 - p) times 2^22] */
+    uint8_t next[2][256];                    /* [bit][state] the state after bit */
     uint8_t count[256][2];                   /* [state][bit] about how often each bit was seen */
     uint8_t worth[256];       /* [state] how dear it is to lose: n0 + n1, at most 255 */
     int16_t reciprocal[1024]; /* [n] 2^14 / (2n + 3) */
@@ -20,9 +22,13 @@ typedef struct az_cm_tables {
 
 void az_cm_tables_init(az_cm_tables *t);
 
-/* Log-odds of p, a probability times 2^22, times 65536 as the mixers want it. */
-static inline int32_t az_stretch(const az_cm_tables *t, uint32_t p) {
-    return t->stretch[az_stretch_index(p)];
+/* Log-odds of p, a probability times 2^22: 12 bits of it are enough, but near both
+ * ends all 22 count. */
+static inline int az_stretch(const az_cm_tables *t, uint32_t p) {
+    uint32_t from_one = (1u << 22) - p;
+    return p < 4096          ? t->stretch[p]
+           : from_one < 4096 ? t->stretch[4096 + from_one]
+                             : t->stretch12[p >> 10];
 }
 
 static inline uint32_t az_squash(const az_cm_tables *t, int x) {

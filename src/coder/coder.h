@@ -20,6 +20,7 @@
 
 /* Probabilities are of a 1, times 2^22, in 1..2^22 - 1. */
 #define AZ_PROB_BITS 22
+#define AZ_PROB_ONE (1u << AZ_PROB_BITS)
 
 typedef struct az_range_encoder {
     uint64_t low;
@@ -62,14 +63,12 @@ static inline void az_range_carry(az_range_encoder *rc) {
 
 static inline void az_range_encode_bit(az_range_encoder *rc, int bit, uint32_t prob) {
     uint64_t split = (rc->range >> AZ_PROB_BITS) * prob;
-    if (bit) {
-        rc->range = split;
-    } else {
-        rc->low += split;
-        rc->range -= split;
-        if (rc->low < split)
-            az_range_carry(rc);
-    }
+    uint64_t one = -(uint64_t)bit; /* masks, not branches: a bit can't be foreseen */
+    uint64_t skipped = split & ~one;
+    rc->range = (split & one) | ((rc->range - split) & ~one);
+    rc->low += skipped;
+    if (rc->low < skipped)
+        az_range_carry(rc);
     while (rc->range < (uint64_t)1 << 56) {
         az_range_put_byte(rc, (uint8_t)(rc->low >> 56));
         rc->low <<= 8;
@@ -121,12 +120,9 @@ static inline void az_range_decoder_init(az_range_decoder *rc, const uint8_t *in
 static inline int az_range_decode_bit(az_range_decoder *rc, uint32_t prob) {
     uint64_t split = (rc->range >> AZ_PROB_BITS) * prob;
     int bit = rc->code < split;
-    if (bit) {
-        rc->range = split;
-    } else {
-        rc->code -= split;
-        rc->range -= split;
-    }
+    uint64_t one = -(uint64_t)bit; /* masks, not branches: a bit can't be foreseen */
+    rc->range = (split & one) | ((rc->range - split) & ~one);
+    rc->code -= split & ~one;
     while (rc->range < (uint64_t)1 << 56) {
         rc->code = rc->code << 8 | az_range_get_byte(rc);
         rc->range <<= 8;

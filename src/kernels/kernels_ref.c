@@ -1,35 +1,21 @@
 /*
  * kernels_ref: the definition of every kernel, never tuned, and the choice of
- * a set for this CPU. The lanes come from lanes.h, as in every other set: what
- * kernels.h says of them is tested apart.
+ * a set for this CPU.
  */
-#include "lanes.h"
+#define AZ_MIX_PLAIN
+#include "kernels.h"
 
-static void mix_dot(const int32_t *x, const int32_t *w, const uint32_t *set, size_t n_sets,
-                    size_t n, int32_t *out) {
-    for (size_t s = 0; s < n_sets; s++) {
-        const int32_t *row = w + set[s];
-        int32_t sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += ((row[i] >> 16) * (x[i] >> 16)) >> 7;
-        out[s] = sum;
-    }
+static void mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
+                    int32_t *out) {
+    az_mix_dot(x, rows, n_sets, n, out);
 }
 
-static void mix_train(const int32_t *x, int32_t *w, const uint32_t *set, size_t n_sets, size_t n,
+static void mix_train(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
                       const int32_t *error) {
-    for (size_t s = 0; s < n_sets; s++) {
-        int32_t *row = w + set[s];
-        if (error[s] == 0)
-            continue;
-        for (size_t i = 0; i < n; i++) {
-            int32_t v = row[i] + (x[i] >> 16) * error[s];
-            row[i] = v > AZ_MIX_W_MAX ? AZ_MIX_W_MAX : v < -AZ_MIX_W_MAX ? -AZ_MIX_W_MAX : v;
-        }
-    }
+    az_mix_train(x, rows, n_sets, n, error);
 }
 
-const az_kernels az_kernels_ref = {"reference", lanes_predict, lanes_learn, mix_dot, mix_train};
+const az_kernels az_kernels_ref = {"reference", mix_dot, mix_train};
 
 size_t az_kernels_all(const az_kernels **sets, unsigned *cpu_needed, size_t capacity) {
     static const struct {

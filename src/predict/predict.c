@@ -69,10 +69,15 @@ void az_predictor_close(az_predictor **predictor) {
     *predictor = NULL;
 }
 
-uint32_t az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes) {
-    return az_cm_begin(predictor->cm, block, n_bytes);
+void az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes) {
+    az_cm_begin(predictor->cm, block, n_bytes);
 }
 
-uint32_t az_predictor_next(az_predictor *predictor, int bit) {
-    return az_cm_next(predictor->cm, bit);
+void az_predictor_encode(az_predictor *predictor, az_range_encoder *rc, size_t n_bytes) {
+    az_cm_code(predictor->cm, rc, NULL, NULL, n_bytes);
+}
+
+void az_predictor_decode(az_predictor *predictor, az_range_decoder *rc, uint8_t *block,
+                         size_t n_bytes) {
+    az_cm_code(predictor->cm, NULL, rc, block, n_bytes);
 }

@@ -8,6 +8,7 @@
 #define AZ_PREDICT_H
 
 #include "../base/base.h"
+#include "../coder/coder.h"
 
 /* Methods, as the archive's header numbers them. */
 enum { AZ_METHOD_CM = 1 };
@@ -34,16 +35,15 @@ az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int l
 void az_predictor_close(az_predictor **predictor);
 
 /* Starts anew, as if just opened, for a block of n_bytes (<= max_block_nbytes),
- * whose probabilities depend on level and n_bytes alone. `block` is the buffer
- * that holds the block: the encoder's input, or where the decoder writes each
- * byte as soon as its 8 bits are known and before the next call of
- * az_predictor_next(); the predictor reads it only below the byte being coded.
- * Returns the probability, times 2^22, that the first bit is 1; in
- * 1..2^22 - 1. */
-uint32_t az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes);
+ * whose code depends on level and n_bytes alone. `block` is the buffer that holds
+ * the block: the encoder's input, or where the decoder puts it. The predictor reads
+ * it only below the byte being decoded. */
+void az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes);
 
-/* Learns that the bit was `bit` (0 or 1) and returns the next probability, as
- * above. Not called after the block's last bit. */
-uint32_t az_predictor_next(az_predictor *predictor, int bit);
+/* Codes the next n_bytes of the block. How a block is cut into calls does not
+ * matter. */
+void az_predictor_encode(az_predictor *predictor, az_range_encoder *rc, size_t n_bytes);
+void az_predictor_decode(az_predictor *predictor, az_range_decoder *rc, uint8_t *block,
+                         size_t n_bytes);
 
 #endif

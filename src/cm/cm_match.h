@@ -5,53 +5,42 @@
  * the agreement starts again from 0, and eight recent misses are part of the
  * counter's context, so that trust is earned anew.
  */
+#ifndef AZ_CM_MATCH_H
+#define AZ_CM_MATCH_H
+
 #include "cm_state.h"
 
-enum { LONG_ENOUGH = 16, LEN_MAX = 65535, VERIFY_MAX = 400, MISSES_MAX = 8 };
+enum { LONG_ENOUGH = 16, LEN_MAX = 65535, VERIFY_MAX = 400 };
 
-void az_cm_match_begin(az_cm_match *m) {
-    m->ptr = m->len = m->misses = m->expected = 0;
-    m->rolling = 0;
-    m->seen = m->table;
-    for (uint32_t i = 0; i < 512; i++) {
-        uint32_t p = (1u << 22) / (2 * (i >> 5) + 3);
-        m->cells[i] = (i >> 1 & 1 ? (1u << 22) - p : p) << 10;
-    }
-}
-
-/* Each step shifts by 64 / min_len bits, rounded up, so that a byte is out of
- * the 64 after min_len more. */
-void az_cm_match_hash(az_cm_match *m, uint32_t byte) {
-    uint32_t shift = (63 + m->min_len) / m->min_len;
+/* The last byte was `byte`: where to look. Each step shifts by 64 / min_len bits,
+ * rounded up, so that a byte is out of the 64 after min_len more. */
+AZ_INLINE void az_cm_match_hash(az_cm_match *m, uint32_t min_len, uint32_t byte) {
+    uint32_t shift = (63 + min_len) / min_len;
     m->rolling = (m->rolling * 0x9e3779b1u << shift) + (byte + 1) * 0x2f0b4c47u;
     m->seen = &m->table[m->rolling >> (64 - m->log2)];
 }
 
-static uint32_t agreement(const uint8_t *block, uint32_t a, uint32_t b) {
+AZ_INLINE uint32_t agreement(const uint8_t *block, uint32_t a, uint32_t b) {
     uint32_t n = 0; /* a < b: stops at the block's start */
     while (n < VERIFY_MAX && n < a && block[a - 1 - n] == block[b - 1 - n])
         n++;
     return n;
 }
 
-static uint32_t popcount8(uint32_t v) {
-    v = (v & 0x55) + (v >> 1 & 0x55);
-    v = (v & 0x33) + (v >> 2 & 0x33);
-    return (v & 15) + (v >> 4 & 15);
-}
-
-void az_cm_match_byte(az_cm_match *m, const uint8_t *block, uint32_t pos) {
+/* After az_cm_match_hash: look there, and expect. */
+AZ_INLINE void az_cm_match_byte(az_cm_match *m, uint32_t min_len, const uint8_t *block,
+                                uint32_t pos) {
     if (m->expected) {
         bool hit = block[pos - 1] == (m->expected & 255);
         m->misses = (m->misses << 1 | !hit) & 255;
         m->len = !hit ? 0 : m->len < LEN_MAX ? m->len + 1 : LEN_MAX;
-        m->ptr = popcount8(m->misses) >= MISSES_MAX ? 0 : m->ptr + 1;
+        m->ptr = m->misses == 255 ? 0 : m->ptr + 1;
     }
-    if (pos >= m->min_len) {
+    if (pos >= min_len) {
         uint32_t *seen = m->seen;
         if (m->len < LONG_ENOUGH && *seen) {
             uint32_t len = agreement(block, *seen, pos);
-            if (len >= m->min_len && len > m->len) {
+            if (len >= min_len && len > m->len) {
                 m->ptr = *seen;
                 m->len = len;
                 m->misses = 0;
@@ -60,4 +49,7 @@ void az_cm_match_byte(az_cm_match *m, const uint8_t *block, uint32_t pos) {
         *seen = pos;
     }
     m->expected = m->ptr ? 256u + block[m->ptr] : 0;
+    m->row = az_cm_match_bucket(m->len) * 8 + (m->misses & 7);
 }
+
+#endif
