@@ -86,6 +86,18 @@ static inline uint64_t az_read_le64(const uint8_t *p) {
     return (uint64_t)az_read_le32(p) | (uint64_t)az_read_le32(p + 4) << 32;
 }
 
+/* How many high bits are 0; v is not 0. */
+static inline int az_leading_zeros(uint64_t v) {
+#if defined(__GNUC__)
+    return __builtin_clzll(v);
+#else
+    int n = 0;
+    while (!(v >> (63 - n)))
+        n++;
+    return n;
+#endif
+}
+
 /* How many low bits are 0; v is not 0. */
 static inline int az_trailing_zeros(uint64_t v) {
 #if defined(__GNUC__)

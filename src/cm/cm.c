@@ -20,7 +20,14 @@
  */
 #include "cm_models.h"
 
-enum { STAGE_ROWS_LOG2_MAX = 16 };
+enum {
+    STAGE_ROWS_LOG2_MAX = 16,
+    /* Weights at the start: of all lanes together; of a match model. */
+    LANES_START = AZ_MIX_ONE / 5 * 9,
+    SCALED_START = 0,
+    RUNS_START = AZ_MIX_ONE / 5,
+    MATCH_START = AZ_MIX_ONE / 4
+};
 
 uint32_t az_cm_block_nbytes(int level) {
     return 1u << az_cm_levels[level].block_log2;
@@ -186,13 +193,10 @@ static void begin_weights(az_cm *cm) {
     uint32_t inputs = cm->level->inputs, n = AZ_CM_N_PADDED(cm->level), n_lanes = AZ_CM_N_LANES(cm->level);
     uint32_t n_rows = weight_rows(cm->level);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t kind = i / n_lanes; /* stretched, scaled, run; then matches, 1 */
-        int percent = i >= n_lanes * inputs ? (i < AZ_CM_N_INPUTS(cm->level) - 1 ? 25 : 0)
-                      : inputs == 1             ? 30
-                      : kind == 0               ? 180 / (int)n_lanes
-                      : kind == 1               ? 0
-                                                : 20 / (int)n_lanes;
-        cm->weights[i] = AZ_MIX_ONE / 100 * percent;
+        uint32_t kind = i / n_lanes; /* stretched, scaled, run; then matches, 1, 0 */
+        bool match = i >= n_lanes * inputs && i < AZ_CM_N_INPUTS(cm->level) - 1;
+        int32_t lanes = kind == 0 ? LANES_START : kind == 1 ? SCALED_START : RUNS_START;
+        cm->weights[i] = i < n_lanes * inputs ? lanes / (int)n_lanes : match ? MATCH_START : 0;
     }
     for (uint32_t row = 1; row < n_rows; row++)
         memcpy(cm->weights + (size_t)row * n, cm->weights, n * sizeof *cm->weights);
@@ -210,7 +214,7 @@ static void match_begin(az_cm_match *m) {
     m->ptr = m->len = m->misses = m->expected = 0;
     m->rolling = 0;
     m->seen = m->table;
-    for (uint32_t i = 0; i <= AZ_CM_MATCH_ROWS; i++)
+    for (uint32_t i = 0; i < AZ_CM_MATCH_ROWS; i++)
         m->cells[i][0] = m->cells[i][1] = prob31(AZ_PROB_ONE - AZ_PROB_ONE / (2 * (i >> 3) + 3));
 }
 

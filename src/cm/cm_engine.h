@@ -24,38 +24,48 @@
 #define UNROLL
 #endif
 
+/* Hides from the compiler what x is, lest it keeps all that it has derived from it. */
+#if defined(__GNUC__)
+#define HIDE(x) __asm__("" : "+r"(x))
+#else
+#define HIDE(x) ((void)(x))
+#endif
+
 enum {
     MATCH_SHIFT = 7,
     SURE_LIMIT = 1023,
     MAP_SHIFT = 7,      /* histories and runs learn by 1/128 of the error */
     STAGE_SHIFT = 6,
-    FINAL_RATE = 300 /* learning rate of the second layer, 2^-16 */
+    FINAL_RATE = 150 /* learning rate of the second layer, 2^-16 */
 };
 
-static const uint32_t match_min_len[AZ_CM_MATCHES_MAX] = {6, 20, 11};
+static const uint32_t match_min_len[AZ_CM_MATCHES_MAX] = {7, 14, 24};
 
 /* One byte's course: what its contexts have found, and what the running bit's
  * prediction leaves for learning from it. */
 typedef struct az_cm_now {
     uint8_t *slot[AZ_CM_LANES_MAX]; /* [16] histories of this nibble, by node 1..15 */
     uint8_t *state; /* [n_lanes] the histories for this bit */
-    uint32_t second[AZ_CM_MODELS];  /* hashes of the second nibble's slots */
+    uint8_t *line[AZ_CM_MODELS];    /* where the next nibble's slots are */
+    uint32_t check[AZ_CM_MODELS];   /* and what tells them apart there: the lower 16 bits */
     uint8_t *run[AZ_CM_MODELS];     /* byte last seen and how often, of the first nibble's slot */
     uint32_t run_expected[AZ_CM_MODELS]; /* 256 + that byte, or 0 */
     uint32_t run_count[AZ_CM_MODELS];    /* twice how often, 2..30 */
     uint32_t run_cell[AZ_CM_LANES_MAX];
-    int match_st[AZ_CM_MATCHES_MAX][2];    /* log-odds of the expected bit: the first, others */
-    uint32_t expected[AZ_CM_MATCHES_MAX];  /* the bits still expected, next at bit 7 */
-    uint32_t alive[AZ_CM_MATCHES_MAX];     /* all ones until refuted */
+    int32_t expected[AZ_CM_MATCHES_MAX];  /* the bits still expected, next in the sign */
+    int match_st[AZ_CM_MATCHES_MAX];      /* log-odds of the expected bit, 0 once refuted */
+    int match_next_st[AZ_CM_MATCHES_MAX]; /* the same after the first bit */
     int32_t *row[AZ_CM_SETS_MAX];
     int32_t v[AZ_CM_SETS_MAX];
     int32_t *final_row;
     int32_t final_v;
+    uint32_t stage_hash[AZ_CM_STAGES_MAX]; /* the bytes that a stage looks at */
     az_prob31 *stage_row[AZ_CM_STAGES_MAX];
     az_prob31 *stage_cell[AZ_CM_STAGES_MAX];
-    uint32_t node;        /* 1..15 in the current nibble's slot */
+    size_t node;          /* 1..15 in the current nibble's slot */
     uint32_t c0;          /* bits of this byte so far, after a leading 1 */
     uint32_t bit_pos;     /* 0..7 */
+    uint32_t turn;        /* the first lane whose map learns from this byte */
     uint32_t match_state; /* 1..16 by length, 0 no match */
 } az_cm_now;
 
@@ -87,17 +97,17 @@ AZ_INLINE uint32_t find_slot(const az_cm_tables *t, uint8_t *line, uint32_t chec
     return same ? (uint32_t)az_trailing_zeros(same) >> 4 : replace_slot(t, line, check);
 }
 
+/* Finds the slots of the nibble that begins, where aim_first() or aim_second() said. */
 AZ_INLINE void find_slots(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool second) {
-    uint32_t first = now->c0; /* of the second nibble: 16..31 */
-    uint32_t twin = second && (first & 1) ? 0x8000 : 0;
-    uint32_t nibble = second ? first - 15 : 0;
+    uint32_t twin = second && (now->c0 & 1) ? 0x8000 : 0;
+    uint32_t nibble = second ? now->c0 - 15 : 0;
     now->node = 1;
     now->slot[l->n_contexts] = cm->order1[cm->c4 & 0xff] + nibble * 16;
-    now->slot[l->n_contexts + 1] = cm->order0 + nibble * 16;
+    if (l->n_direct > 1)
+        now->slot[l->n_contexts + 1] = cm->order0 + nibble * 16;
     UNROLL for (uint32_t i = 0; i < l->n_contexts; i++) {
-        uint32_t hash = second ? now->second[i] : cm->hash[i];
-        uint32_t check = (hash & 0xffff) ^ twin;
-        uint8_t *line = line_of(cm, hash);
+        uint8_t *line = now->line[i];
+        uint32_t check = (now->check[i] & 0xffff) ^ twin;
         uint32_t k = find_slot(&cm->tables, line, check + (check == 0));
         now->slot[i] = line + (AZ_CM_SLOT_STATES - 1) + k * AZ_CM_SLOT_NBYTES;
         if (l->inputs >= 3 && !second) {
@@ -109,54 +119,75 @@ AZ_INLINE void find_slots(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool 
     }
 }
 
+AZ_INLINE void aim(const az_cm *cm, az_cm_now *now, uint32_t i, uint32_t hash) {
+    now->line[i] = line_of(cm, hash);
+    now->check[i] = hash;
+    PREFETCH(now->line[i]);
+}
+
 /* Asks memory for the lines of the first nibble. */
-AZ_INLINE void aim(az_cm *cm, const az_cm_level *l, bool waiting) {
-    UNROLL for (uint32_t i = 0; i < l->n_contexts; i++) if (AZ_CM_WAITS(i) == waiting)
-        PREFETCH(line_of(cm, cm->hash[i]));
+AZ_INLINE void aim_first(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool waiting) {
+    az_cm_hash_models(cm, l, waiting);
+    UNROLL for (uint32_t i = 0; i < l->n_contexts; i++)
+        if (AZ_CM_WAITS(i) == waiting)
+            aim(cm, now, i, cm->hash[i]);
 }
 
 /* The same for the second, a bit earlier: nibbles that differ in their last bit
- * only share a line. first: the other bits, after a leading 1. */
+ * only share a line. */
 AZ_INLINE void aim_second(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
-    UNROLL for (uint32_t i = 0; i < l->n_contexts; i++) {
-        now->second[i] = az_cm_hash(cm->hash[i], now->c0);
-        PREFETCH(line_of(cm, now->second[i]));
-    }
+    uint32_t place = now->c0 * 0x9e3779b1u;
+    UNROLL for (uint32_t i = 0; i < l->n_contexts; i++)
+        aim(cm, now, i, cm->hash[i] + place);
 }
 
 /* ---- Prediction -------------------------------------------------------------- */
 
-AZ_INLINE int clamp_stretch(int v) {
-    return v > AZ_STRETCH_MAX ? AZ_STRETCH_MAX : v < -AZ_STRETCH_MAX ? -AZ_STRETCH_MAX : v;
-}
-
-AZ_INLINE void begin_matches(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
+AZ_INLINE void begin_matches(const az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
         const az_cm_match *m = &cm->match[i];
-        now->expected[i] = m->expected;
-        now->alive[i] = -(m->expected >> 8);
-        now->match_st[i][0] = az_stretch(&cm->tables, (uint32_t)m->cells[m->row][0] >> 9);
-        now->match_st[i][1] = az_stretch(&cm->tables, (uint32_t)m->cells[m->row][1] >> 9);
+        int alive = -(int)(m->expected != 0);
+        now->expected[i] = (int32_t)(m->expected << 24);
+        now->match_st[i] = az_stretch(&cm->tables, (uint32_t)m->cells[m->row][0] >> 9) & alive;
+        now->match_next_st[i] =
+            az_stretch(&cm->tables, (uint32_t)m->cells[m->row][1] >> 9) & alive;
     }
-    now->match_state = (1 + (cm->match[0].row >> 3)) & now->alive[0];
+    now->match_state = cm->match[0].expected ? 1 + (cm->match[0].row >> 3) : 0;
 }
 
-AZ_INLINE int match_input(az_cm_now *now, uint32_t i) {
-    int st = now->match_st[i][now->bit_pos != 0];
-    int sign = (int)(now->expected[i] >> 7 & 1) - 1; /* -1: a 0 is expected */
-    return ((st ^ sign) - sign) & (int)now->alive[i];
+AZ_INLINE int match_input(const az_cm_now *now, uint32_t i) {
+    int sign = ~(now->expected[i] >> 31); /* -1: a 0 is expected */
+    return (now->match_st[i] ^ sign) - sign;
 }
 
-AZ_INLINE void learn_matches(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
+/* The bit was 0, or -1 for a 1. */
+AZ_INLINE void follow_matches(const az_cm_level *l, az_cm_now *now, int bit) {
+    UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
+        int agrees = ~((now->expected[i] >> 31) ^ bit);
+        now->match_st[i] = (now->bit_pos == 0 ? now->match_next_st[i] : now->match_st[i]) & agrees;
+        now->match_next_st[i] &= agrees;
+        now->expected[i] = (int32_t)((uint32_t)now->expected[i] << 1);
+        if (i == 0)
+            now->match_state &= (uint32_t)agrees;
+    }
+}
+
+/* The byte is known: how many of its bits came as expected? The first tells most, and
+ * is counted apart. */
+AZ_INLINE void learn_matches(az_cm *cm, const az_cm_level *l, uint32_t byte) {
     UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
         az_cm_match *m = &cm->match[i];
-        uint32_t hit = ~(now->expected[i] >> 7 ^ (uint32_t)bit) & 1;
-        uint32_t row = AZ_CM_MATCH_ROWS + ((m->row - AZ_CM_MATCH_ROWS) & now->alive[i]);
-        az_prob31_update(&m->cells[row][now->bit_pos != 0], (int)-hit & INT32_MAX, MATCH_SHIFT);
-        now->alive[i] &= -hit;
-        now->expected[i] <<= 1;
+        if (!m->expected)
+            continue;
+        uint32_t differ = (m->expected ^ byte) & 255;
+        int n = az_leading_zeros((uint64_t)differ << 56 | (uint64_t)1 << 55); /* 0..8 */
+        az_prob31 *first = &m->cells[m->row][0], *others = &m->cells[m->row][1];
+        az_prob31_update(first, n > 0 ? INT32_MAX : 0, MATCH_SHIFT);
+        if (n > 0)
+            *others += ((INT32_MAX - *others) >> MATCH_SHIFT) * (n - 1);
+        if (n > 0 && n < 8)
+            *others -= *others >> MATCH_SHIFT;
     }
-    now->match_state &= now->alive[0];
 }
 
 AZ_INLINE void find_run_cells(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
@@ -178,8 +209,8 @@ AZ_INLINE int input(const az_cm *cm, const az_cm_level *l, az_cm_now *now, uint3
         now->state[i] = now->slot[i][now->node];
         return cm->map_st[i][now->state[i]];
     }
-    if (i < 2 * n && l->inputs >= 3)
-        return (cm->maps[i - n][now->state[i - n]] - (1 << 30)) >> 22;
+    if (i < 2 * n && l->inputs >= 2)
+        return (cm->maps[i - n][now->state[i - n]] - (1 << 30)) >> 21;
     if (i < 3 * n && l->inputs >= 3)
         return cm->tables.stretch12[(uint32_t)cm->run_maps[i - 2 * n][now->run_cell[i - 2 * n]] >> 19];
     i -= n * l->inputs;
@@ -206,10 +237,7 @@ AZ_INLINE void mix_first(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
                                                  : 0;
         now->row[s] = cm->weights + cm->set_byte[s] + row * n;
     }
-    int32_t dot[AZ_CM_SETS_MAX];
-    az_mix_dot(cm->x, now->row, l->n_sets, n, dot);
-    UNROLL for (uint32_t s = 0; s < l->n_sets; s++)
-        now->v[s] = clamp_stretch(dot[s] >> 5);
+    az_mix_dot(cm->x, now->row, l->n_sets, n, now->v);
 }
 
 /* The second layer, on what the first one's sets say; returns log-odds. */
@@ -220,19 +248,17 @@ AZ_INLINE int mix_second(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     az_mix_put(cm->final_x, AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7));
 #undef AT
     now->final_row = cm->final_weights + now->c0 * AZ_MIX_STEP;
-    int32_t dot;
-    az_mix_dot(cm->final_x, &now->final_row, 1, AZ_MIX_STEP, &dot);
-    return now->final_v = clamp_stretch(dot >> 5);
+    az_mix_dot(cm->final_x, &now->final_row, 1, AZ_MIX_STEP, &now->final_v);
+    return now->final_v;
 }
 
-/* Final stages: each looks up what came of such a prediction in its context. */
+/* Final stages: each looks up what came of such a prediction in its context. Cell j
+ * of a row is for log-odds j * 256 - 3968; between two it is interpolated. */
 AZ_INLINE void find_stage_rows(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
-    uint32_t c1 = cm->c4 & 0xff, shift = 32 - cm->stage_log2;
-    for (uint32_t a = 0; a < l->n_stages; a++) {
-        uint32_t row = a == 0   ? now->c0 | (now->match_state ? 256u : 0)
-                       : a == 1 ? az_cm_hash(c1, now->c0) >> shift
-                       : a == 2 ? az_cm_hash((cm->c4 & 0xffff) + 256, now->c0) >> shift
-                                : az_cm_hash((cm->c4 & 0xffffff) + 65792, now->c0) >> shift;
+    uint32_t shift = 32 - cm->stage_log2;
+    UNROLL for (uint32_t a = 0; a < l->n_stages; a++) {
+        uint32_t row = a == 0 ? now->c0 | (now->match_state ? 256u : 0)
+                              : az_cm_hash(now->stage_hash[a], now->c0) >> shift;
         now->stage_row[a] = cm->stage[a] + row * AZ_CM_STAGE_CELLS;
         if (a > 0) {
             PREFETCH(now->stage_row[a]);
@@ -241,20 +267,18 @@ AZ_INLINE void find_stage_rows(az_cm *cm, const az_cm_level *l, az_cm_now *now) 
     }
 }
 
-/* Cell j of a row is for log-odds j * 256 - 3968; between two it is interpolated. */
-AZ_INLINE uint32_t refine(az_cm *cm, const az_cm_level *l, az_cm_now *now, int stretched) {
+AZ_INLINE uint32_t refine(const az_cm *cm, const az_cm_level *l, az_cm_now *now, int stretched) {
     uint32_t p = cm->tables.squash[stretched + AZ_STRETCH_MAX];
     if (l->n_stages == 0)
         return p;
-    uint32_t at = (uint32_t)(stretched + 3968), i = at >> 8, part = at & 255, sum = 0;
-    for (uint32_t a = 0; a < l->n_stages; a++) {
+    uint32_t at = (uint32_t)(stretched + 3968), i = at >> 8, part = at & 255;
+    int64_t sum = 0;
+    UNROLL for (uint32_t a = 0; a < l->n_stages; a++) {
         az_prob31 *cell = now->stage_row[a] + i;
-        uint32_t q = ((uint32_t)cell[0] >> 9) * (256 - part) + ((uint32_t)cell[1] >> 9) * part;
+        sum += (int64_t)cell[0] * 256 + (int64_t)(cell[1] - cell[0]) * part;
         now->stage_cell[a] = cell + (part >> 7);
-        sum += q >> 8;
     }
-    p = (p + sum / l->n_stages) / 2;
-    return p + (p == 0);
+    return (p + (uint32_t)(sum >> 17) / l->n_stages + 1) / 2;
 }
 
 AZ_INLINE uint32_t predict(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
@@ -274,14 +298,17 @@ AZ_INLINE int32_t step_of(const az_cm_tables *t, int bit, int v, int rate) {
     return (error * rate + (1 << 11)) >> 12;
 }
 
-/* The maps take turns: what a history means changes slowly. */
+/* The maps take turns, byte by byte: what a history means changes slowly. */
 AZ_INLINE void learn_maps(az_cm *cm, const az_cm_level *l, az_cm_now *now, int32_t target) {
-    for (uint32_t i = cm->turn; i < AZ_CM_N_LANES(l); i += l->period) {
+    uint32_t n = AZ_CM_N_LANES(l);
+    UNROLL for (uint32_t first = 0; first < n; first += l->period) {
+        uint32_t i = first + now->turn;
+        if (first + l->period > n && i >= n)
+            break;
         az_prob31 *p = &cm->maps[i][now->state[i]];
-        az_prob31_update(p, target, l->period == 1 ? MAP_SHIFT : MAP_SHIFT - 1);
+        az_prob31_update(p, target, MAP_SHIFT);
         cm->map_st[i][now->state[i]] = cm->tables.stretch12[(uint32_t)*p >> 19];
     }
-    cm->turn = cm->turn + 1 == l->period ? 0 : cm->turn + 1;
 }
 
 AZ_INLINE void learn(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
@@ -299,12 +326,14 @@ AZ_INLINE void learn(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
         az_prob31_update(now->stage_cell[a], target, STAGE_SHIFT);
     learn_maps(cm, l, now, target);
     const uint8_t *next = t->next[bit];
+    size_t node = now->node;
+    HIDE(node);
     UNROLL for (uint32_t i = 0; i < AZ_CM_N_LANES(l); i++) {
-        now->slot[i][now->node] = next[now->state[i]];
+        now->slot[i][node] = next[now->state[i]];
         if (l->inputs >= 3)
             az_prob31_update(&cm->run_maps[i][now->run_cell[i]], target, MAP_SHIFT);
     }
-    learn_matches(cm, l, now, bit);
+    follow_matches(l, now, -bit);
 }
 
 AZ_INLINE void learn_runs(const az_cm_level *l, az_cm_now *now, uint32_t byte) {
@@ -326,16 +355,12 @@ AZ_INLINE void find_matches(az_cm *cm, const az_cm_level *l) {
 
 /* The byte is known: what follows from it, up to where its matches may be. */
 AZ_INLINE void end_byte(az_cm *cm, const az_cm_level *l, uint32_t byte) {
+    learn_matches(cm, l, byte);
     UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
         az_cm_match_hash(&cm->match[i], match_min_len[i], byte);
         PREFETCH(cm->match[i].seen);
     }
     az_cm_remember(cm, l, byte);
-}
-
-AZ_INLINE void aim_early(az_cm *cm, const az_cm_level *l) {
-    az_cm_hash_models(cm, l, false);
-    aim(cm, l, false);
 }
 
 AZ_INLINE int code_bit(az_range_encoder *enc, az_range_decoder *dec, bool decoding, int bit,
@@ -365,6 +390,7 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
     az_cm_now now;
     uint8_t state[AZ_CM_LANES_MAX]; /* apart: the one array that is not taken to pieces */
     now.state = state;
+    now.turn = cm->turn;
     bool decoding = encoder == NULL;
     az_range_encoder enc = encoder ? *encoder : (az_range_encoder){0};
     az_range_decoder dec = decoder ? *decoder : (az_range_decoder){0};
@@ -383,9 +409,8 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
             }
         }
         if (!aimed)
-            aim_early(cm, l);
-        az_cm_hash_models(cm, l, true);
-        aim(cm, l, true);
+            aim_first(cm, l, &now, false);
+        aim_first(cm, l, &now, true);
         az_cm_choose_sets(cm, l);
         cm->rate = AZ_CM_RATE;
         if (cm->pos < AZ_CM_RATE_EXTRA * AZ_CM_RATE_BYTES)
@@ -393,8 +418,12 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
         uint32_t byte = decoding ? 0 : cm->block[cm->pos];
         now.c0 = 1;
         now.bit_pos = 0;
+        now.turn = now.turn + 1 >= l->period ? 0 : now.turn + 1;
         find_slots(cm, l, &now, false);
         begin_matches(cm, l, &now);
+        now.stage_hash[1] = cm->c4 & 0xff;
+        now.stage_hash[2] = (cm->c4 & 0xffff) + 256;
+        now.stage_hash[3] = (cm->c4 & 0xffffff) + 65792;
         for (;;) {
             uint32_t p = predict(cm, l, &now);
             int bit = code_bit(&enc, &dec, decoding, byte >> 7 & 1, p);
@@ -405,7 +434,7 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
                 if (decoding)
                     block[cm->pos] = (uint8_t)byte;
                 end_byte(cm, l, byte);
-                aim_early(cm, l);
+                aim_first(cm, l, &now, false);
             }
             learn(cm, l, &now, bit);
             if (last)
@@ -423,6 +452,7 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
         find_matches(cm, l);
         aimed = true;
     }
+    cm->turn = now.turn;
     if (decoding)
         *decoder = dec;
     else

@@ -11,22 +11,23 @@ typedef struct az_cm_level {
     uint8_t block_log2; /* default block size */
     uint16_t table_mib; /* hash table at most */
     uint8_t n_contexts; /* the first n of the table of models */
+    uint8_t n_direct;   /* 1: order 1 beside them; 2: and order 0 */
     uint8_t n_matches;  /* match models */
     uint8_t n_sets;     /* weight sets of the first layer: the first n */
     uint8_t n_stages;   /* final stages: the first n */
     uint8_t inputs;     /* a lane: 1 = stretched; 3 = and scaled, and run */
     uint8_t match_log2; /* entries of a match table at most */
-    uint8_t period;     /* a map learns from every period-th bit; odd, so from all places in a byte */
+    uint8_t period;     /* a lane's map learns from every period-th byte */
     uint8_t sure_len;   /* from a match of so many bytes on, one decision a byte; 0: never */
 } az_cm_level;
 
 static const az_cm_level az_cm_levels[10] = {
-    /* block, table, contexts, matches, sets, final stages, inputs, match table, period, sure */
-    [1] = {23, 12, 4, 1, 1, 0, 1, 18, 3, 32},   [2] = {23, 24, 6, 1, 2, 1, 1, 20, 3, 32},
-    [3] = {23, 32, 8, 1, 3, 2, 1, 20, 3, 0},    [4] = {24, 64, 10, 1, 4, 2, 1, 20, 3, 0},
-    [5] = {24, 96, 12, 1, 4, 2, 1, 20, 3, 0},   [6] = {24, 128, 14, 2, 6, 4, 3, 22, 3, 0},
-    [7] = {25, 192, 18, 2, 7, 4, 3, 22, 3, 0},  [8] = {25, 384, 24, 3, 8, 4, 3, 22, 3, 0},
-    [9] = {26, 640, 25, 3, 8, 4, 3, 22, 3, 0},
+    /* block, table, contexts, direct, matches, sets, final stages, inputs, match table, period, sure */
+    [1] = {23, 12, 3, 2, 1, 1, 0, 1, 18, 5, 32},   [2] = {23, 24, 6, 2, 1, 2, 1, 1, 20, 3, 32},
+    [3] = {23, 32, 8, 2, 1, 3, 2, 1, 20, 3, 0},    [4] = {24, 64, 10, 2, 1, 4, 2, 1, 20, 3, 0},
+    [5] = {24, 96, 12, 2, 2, 4, 2, 2, 20, 3, 0},   [6] = {24, 128, 14, 2, 2, 6, 4, 3, 22, 3, 0},
+    [7] = {25, 192, 18, 2, 2, 7, 4, 3, 22, 3, 0},  [8] = {25, 384, 24, 2, 3, 8, 4, 3, 22, 3, 0},
+    [9] = {26, 640, 25, 2, 3, 8, 4, 3, 22, 3, 0},
 };
 
 enum {
@@ -38,7 +39,7 @@ enum {
 };
 
 /* What follows from a level. Lanes: the contexts, and orders 1 and 0. */
-#define AZ_CM_N_LANES(l) ((l)->n_contexts + 2u)
+#define AZ_CM_N_LANES(l) ((l)->n_contexts + (uint32_t)(l)->n_direct)
 #define AZ_CM_N_INPUTS(l) (AZ_CM_N_LANES(l) * (l)->inputs + (l)->n_matches + 1)
 #define AZ_CM_N_PADDED(l) ((AZ_CM_N_INPUTS(l) + AZ_MIX_STEP - 1) / AZ_MIX_STEP * AZ_MIX_STEP)
 

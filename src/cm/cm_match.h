@@ -20,9 +20,17 @@ AZ_INLINE void az_cm_match_hash(az_cm_match *m, uint32_t min_len, uint32_t byte)
     m->seen = &m->table[m->rolling >> (64 - m->log2)];
 }
 
+/* How many bytes before a are those before b, at most VERIFY_MAX. a < b: stops at the
+ * block's start. */
 AZ_INLINE uint32_t agreement(const uint8_t *block, uint32_t a, uint32_t b) {
-    uint32_t n = 0; /* a < b: stops at the block's start */
-    while (n < VERIFY_MAX && n < a && block[a - 1 - n] == block[b - 1 - n])
+    uint32_t n = 0, max = a < VERIFY_MAX ? a : VERIFY_MAX;
+    while (n + 8 <= max) {
+        uint64_t differ = az_read_le64(block + a - n - 8) ^ az_read_le64(block + b - n - 8);
+        if (differ)
+            return n + (uint32_t)az_leading_zeros(differ) / 8;
+        n += 8;
+    }
+    while (n < max && block[a - 1 - n] == block[b - 1 - n])
         n++;
     return n;
 }

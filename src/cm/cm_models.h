@@ -171,17 +171,17 @@ AZ_INLINE uint32_t record_pattern(const az_cm *cm) {
  * words say nothing in a picture, nor does the pixel above in prose. A level has
  * the first n_contexts of these. */
 #define AZ_CM_MODEL_TABLE(M) \
-    M(0, order2, order2) \
-    M(1, order3, order3) \
-    M(2, order4, order4) \
-    M(3, word, record_two_above) \
+    M(0, order3, order2) \
+    M(1, order5, order3) \
+    M(2, word, record_two_above) \
+    M(3, order2, order4) \
     M(4, order6, record_above_left) \
     M(5, column_above, bytes_2_3) \
     M(6, word_and_last, record_pattern) \
     M(7, in_field, record_neighbours) \
     M(8, expected_order1, expected_order1) \
     M(9, word_and_second, after_byte) \
-    M(10, order5, record_gradient) \
+    M(10, order4, record_gradient) \
     M(11, after_pair, after_pair) \
     M(12, above_and_order1, record_slope) \
     M(13, bytes_2_3, order6) \
@@ -297,6 +297,10 @@ AZ_INLINE void lines_byte(az_cm *cm, uint32_t byte) {
 
 /* Text is UTF-8 without control characters, or nearly so. */
 AZ_INLINE void kind_byte(az_cm *cm, uint32_t byte) {
+    if (byte - 32 < 96 && cm->utf8_left == 0) {
+        cm->strange -= cm->strange > 0;
+        return;
+    }
     bool strange = byte < 32 && !(byte >= '\t' && byte <= '\r');
     if ((byte & 0xc0) == 0x80) { /* continues a character */
         strange = cm->utf8_left == 0;
@@ -328,10 +332,12 @@ AZ_INLINE void az_cm_remember(az_cm *cm, const az_cm_level *l, uint32_t byte) {
     cm->c8 = cm->c8 << 8 | cm->c4 >> 24;
     cm->c4 = cm->c4 << 8 | byte;
     cm->pos++;
-    cm->kinds = cm->kinds >> 2 | kind_of(byte) << 6;
+    if (l->n_sets > 3)
+        cm->kinds = cm->kinds >> 2 | kind_of(byte) << 6;
     kind_byte(cm, byte);
     words_byte(cm, byte);
-    lines_byte(cm, byte);
+    if (l->n_contexts > 5)
+        lines_byte(cm, byte);
     if (cm->strange >= AZ_CM_STRANGE && az_cm_period_due(cm->pos))
         cm->period = az_cm_period_find(cm->block, cm->pos, cm->period_scores);
 }

@@ -23,7 +23,7 @@ enum {
     AZ_CM_FINAL_ROWS = 256,
     AZ_CM_RATE = 400,       /* learning rate of the first layer, 2^-16 */
     AZ_CM_RATE_EXTRA = 500, /* and what is added to it at the start */
-    AZ_CM_RATE_BYTES = 250, /* halved after so many bytes */
+    AZ_CM_RATE_BYTES = 1000, /* halved after so many bytes */
     AZ_CM_STRANGE = 256
 };
 
@@ -45,8 +45,8 @@ typedef struct az_cm_match {
     uint32_t misses;   /* the last 8 bytes: 1 = was predicted wrongly */
     uint32_t expected; /* 256 + the byte expected, or 0 */
     uint32_t row;      /* of cells, for length and misses */
-    az_prob31 cells[AZ_CM_MATCH_ROWS + 1][2]; /* [16 lengths][8 misses], and a spare row;
-                                 [first bit of byte, others]: that the expected bit comes */
+    az_prob31 cells[AZ_CM_MATCH_ROWS][2]; /* [16 lengths][8 misses], [first bit of byte,
+                                             others]: that the expected bit comes */
 } az_cm_match;
 
 struct az_cm {

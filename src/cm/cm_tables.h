@@ -8,6 +8,7 @@
 /* Log-odds ("stretch") are ln(p / (1 - p)) in units of 1/256, within
  * +-AZ_STRETCH_MAX: the log-odds of a 22-bit probability's extremes are 15.25. */
 enum { AZ_STRETCH_MAX = 3904 };
+_Static_assert(AZ_STRETCH_MAX == AZ_MIX_X_MAX, "the mixers' inputs and outputs");
 
 typedef struct az_cm_tables {
     uint32_t squash[2 * AZ_STRETCH_MAX + 1]; /* [x + AZ_STRETCH_MAX] probability times 2^22 */

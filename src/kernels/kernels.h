@@ -21,7 +21,8 @@
 typedef struct az_kernels {
     const char *name;
 
-    /* out[s] = sum over i of ((rows[s][i] >> 16) * (x[i] >> 16)) >> 7.
+    /* out[s] = (sum over i of ((rows[s][i] >> 16) * (x[i] >> 16)) >> 7) >> 5, kept
+     * within +-AZ_MIX_X_MAX, so that it can be the next layer's input.
      * A product is below 2^15 * 2^12; shifted by 7 and summed 1,024 times it
      * stays below 2^30. */
     void (*mix_dot)(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,

@@ -5,6 +5,14 @@
 #define AZ_MIX_PLAIN
 #include "kernels.h"
 
+#if defined(__x86_64__)
+#define EIGHT(x) \
+    { x, x, x, x, x, x, x, x }
+extern _Alignas(32) const int32_t az_mix_limits[4][8];
+_Alignas(32) const int32_t az_mix_limits[4][8] = {EIGHT(AZ_MIX_X_MAX), EIGHT(-AZ_MIX_X_MAX),
+                                                  EIGHT(AZ_MIX_W_MAX), EIGHT(-AZ_MIX_W_MAX)};
+#endif
+
 static void mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
                     int32_t *out) {
     az_mix_dot(x, rows, n_sets, n, out);

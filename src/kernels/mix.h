@@ -10,7 +10,7 @@
 
 #include "../base/base.h"
 
-enum { AZ_MIX_STEP = 8, AZ_MIX_N_MAX = 1024, AZ_MIX_SETS_MAX = 8, AZ_MIX_X_MAX = 4095, AZ_MIX_ERROR_MAX = 32767 };
+enum { AZ_MIX_STEP = 8, AZ_MIX_N_MAX = 1024, AZ_MIX_SETS_MAX = 8, AZ_MIX_X_MAX = 3904, AZ_MIX_ERROR_MAX = 32767 };
 #define AZ_MIX_ONE (1 << 28)
 #define AZ_MIX_W_MAX 0x77ffffff
 
@@ -33,18 +33,28 @@ AZ_INLINE void az_mix_put(int32_t *x, int a0, int a1, int a2, int a3, int a4, in
     _mm256_store_si256((__m256i *)x, _mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16));
 }
 
+/* +-AZ_MIX_X_MAX and +-AZ_MIX_W_MAX, elsewhere in memory, lest the compiler builds
+ * them anew for each bit. */
+extern _Alignas(32) const int32_t az_mix_limits[4][8];
+
+AZ_INLINE __m128i az_mix_clamp(__m128i sum) {
+    __m128i max = _mm_load_si128((const __m128i *)(const void *)az_mix_limits[0]);
+    __m128i min = _mm_load_si128((const __m128i *)(const void *)az_mix_limits[1]);
+    return _mm_max_epi32(_mm_min_epi32(_mm_srai_epi32(sum, 5), max), min);
+}
+
 AZ_INLINE void az_mix_sum1(__m256i a, int32_t *out) {
     __m128i h = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     h = _mm_add_epi32(h, _mm_shuffle_epi32(h, 0x4e));
     h = _mm_add_epi32(h, _mm_shuffle_epi32(h, 0xb1));
-    *out = _mm_cvtsi128_si32(h);
+    *out = _mm_cvtsi128_si32(az_mix_clamp(h));
 }
 
 /* The sums of four at once. */
 AZ_INLINE void az_mix_sum4(__m256i a, __m256i b, __m256i c, __m256i d, int32_t *out) {
     __m256i h = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
     __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
-    _mm_storeu_si128((__m128i *)(void *)out, sum);
+    _mm_storeu_si128((__m128i *)(void *)out, az_mix_clamp(sum));
 }
 
 AZ_INLINE void az_mix_sums(const __m256i *a, size_t n_sets, int32_t *out) {
@@ -127,8 +137,8 @@ AZ_INLINE void az_mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets,
 
 AZ_INLINE void az_mix_train(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
                             const int32_t *error) {
-    const __m256i max = _mm256_set1_epi32(AZ_MIX_W_MAX);
-    const __m256i min = _mm256_set1_epi32(-AZ_MIX_W_MAX);
+    const __m256i max = _mm256_load_si256((const __m256i *)(const void *)az_mix_limits[2]);
+    const __m256i min = _mm256_load_si256((const __m256i *)(const void *)az_mix_limits[3]);
     for (size_t s = 0; s < n_sets; s++) {
         int32_t *row = rows[s];
         __m256i e = _mm256_set1_epi32((int32_t)((uint32_t)error[s] << 16));
@@ -143,6 +153,11 @@ AZ_INLINE void az_mix_train(const int32_t *x, int32_t *const *rows, size_t n_set
 
 #elif !defined(AZ_MIX_PLAIN) && defined(__aarch64__)
 #include <arm_neon.h>
+
+AZ_INLINE int32_t az_mix_clamp(int32_t sum) {
+    int32_t v = sum >> 5;
+    return v > AZ_MIX_X_MAX ? AZ_MIX_X_MAX : v < -AZ_MIX_X_MAX ? -AZ_MIX_X_MAX : v;
+}
 
 AZ_INLINE void az_mix_put(int32_t *x, int a0, int a1, int a2, int a3, int a4, int a5, int a6,
                           int a7) {
@@ -160,7 +175,7 @@ AZ_INLINE void az_mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets,
                 vmull_s16(vshrn_n_s32(vld1q_s32(row + i), 16), vshrn_n_s32(vld1q_s32(x + i), 16));
             a = vsraq_n_s32(a, p, 7);
         }
-        out[s] = vaddvq_s32(a);
+        out[s] = az_mix_clamp(vaddvq_s32(a));
     }
 }
 
@@ -179,6 +194,11 @@ AZ_INLINE void az_mix_train(const int32_t *x, int32_t *const *rows, size_t n_set
 
 #else /* the definition; never tuned */
 
+AZ_INLINE int32_t az_mix_clamp(int32_t sum) {
+    int32_t v = sum >> 5;
+    return v > AZ_MIX_X_MAX ? AZ_MIX_X_MAX : v < -AZ_MIX_X_MAX ? -AZ_MIX_X_MAX : v;
+}
+
 AZ_INLINE void az_mix_put(int32_t *x, int a0, int a1, int a2, int a3, int a4, int a5, int a6,
                           int a7) {
     const int a[8] = {a0, a1, a2, a3, a4, a5, a6, a7};
@@ -193,7 +213,7 @@ AZ_INLINE void az_mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets,
         int32_t sum = 0;
         for (size_t i = 0; i < n; i++)
             sum += ((row[i] >> 16) * (x[i] >> 16)) >> 7;
-        out[s] = sum;
+        out[s] = az_mix_clamp(sum);
     }
 }
 
