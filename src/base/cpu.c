@@ -40,8 +40,10 @@ static unsigned detect(void) {
     uint32_t saved = saved_registers();
     if ((saved & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return 0;
-    if (b & 1u << 5)
-        features |= AZ_CPU_AVX2;
+    const unsigned bmi1 = 1u << 3, avx2 = 1u << 5, bmi2 = 1u << 8;
+    if ((b & (bmi1 | avx2 | bmi2)) != (bmi1 | avx2 | bmi2))
+        return 0;
+    features |= AZ_CPU_AVX2;
     const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
     if ((saved & 0xE6) == 0xE6 && (b & (f | dq | bw | vl)) == (f | dq | bw | vl))
         features |= AZ_CPU_AVX512;

@@ -165,6 +165,12 @@ static az_prob31 prob31(uint32_t p22) {
     return (az_prob31)(p22 << 9);
 }
 
+/* What cell j of a final stage's row stands for. */
+static int stage_stretch(uint32_t j) {
+    int x = (int)j * 256 - 3968;
+    return x > AZ_STRETCH_MAX ? AZ_STRETCH_MAX : x < -AZ_STRETCH_MAX ? -AZ_STRETCH_MAX : x;
+}
+
 static void begin_counters(az_cm *cm) {
     const az_cm_tables *t = &cm->tables;
     uint32_t n_lanes = AZ_CM_N_LANES(cm->level);
@@ -183,7 +189,7 @@ static void begin_counters(az_cm *cm) {
     }
     for (uint32_t i = 0; i < cm->level->n_stages; i++)
         for (uint32_t j = 0; j < stage_cells(i, cm->n_bytes); j++)
-            cm->stage[i][j] = j < AZ_CM_STAGE_CELLS ? prob31(az_squash(t, (int)j * 256 - 3968))
+            cm->stage[i][j] = j < AZ_CM_STAGE_CELLS ? prob31(az_squash(t, stage_stretch(j)))
                                                     : cm->stage[i][j - AZ_CM_STAGE_CELLS];
     for (uint32_t i = 0; i < AZ_CM_SURE_CELLS; i++)
         cm->sure_cells[i] = (AZ_PROB_ONE - AZ_PROB_ONE / 64) << 10;

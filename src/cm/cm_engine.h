@@ -47,7 +47,7 @@ typedef struct az_cm_now {
     uint8_t *slot[AZ_CM_LANES_MAX]; /* [16] histories of this nibble, by node 1..15 */
     uint8_t *state; /* [n_lanes] the histories for this bit */
     uint8_t *line[AZ_CM_MODELS];    /* where the next nibble's slots are */
-    uint32_t check[AZ_CM_MODELS];   /* and what tells them apart there: the lower 16 bits */
+    uint16_t check[AZ_CM_MODELS];   /* and what tells them apart there */
     uint8_t *run[AZ_CM_MODELS];     /* byte last seen and how often, of the first nibble's slot */
     uint32_t run_expected[AZ_CM_MODELS]; /* 256 + that byte, or 0 */
     uint32_t run_count[AZ_CM_MODELS];    /* twice how often, 2..30 */
@@ -76,42 +76,40 @@ AZ_INLINE uint8_t *line_of(const az_cm *cm, uint32_t hash) {
 }
 
 /* Empties the least worthy slot of a line for this check. */
-static uint32_t replace_slot(const az_cm_tables *t, uint8_t *line, uint32_t check) {
+static int replace_slot(const az_cm_tables *t, uint8_t *line, uint16_t check) {
     const uint8_t *states = line + AZ_CM_SLOT_STATES;
-    uint32_t worst = 0;
-    for (uint32_t i = 1; i < AZ_CM_SLOTS_A_LINE; i++)
-        if (t->worth[states[i * AZ_CM_SLOT_NBYTES]] < t->worth[states[worst * AZ_CM_SLOT_NBYTES]])
-            worst = i;
+    uint8_t a = t->worth[states[0]], b = t->worth[states[AZ_CM_SLOT_NBYTES]],
+            c = t->worth[states[2 * AZ_CM_SLOT_NBYTES]];
+    int worst = b < a;
+    worst = c < (worst ? b : a) ? 2 : worst;
     line[2 * worst] = (uint8_t)check;
     line[2 * worst + 1] = (uint8_t)(check >> 8);
     memset(line + AZ_CM_SLOT_STATES + worst * AZ_CM_SLOT_NBYTES, 0, AZ_CM_SLOT_NBYTES);
-    memset(line + AZ_CM_SLOT_RUNS + worst * 2, 0, 2);
+    memset(line + AZ_CM_LINE_RUNS + worst * 2, 0, 2);
     return worst;
 }
 
-/* Which slot of the line holds this check: all three are compared at once. */
-AZ_INLINE uint32_t find_slot(const az_cm_tables *t, uint8_t *line, uint32_t check) {
-    uint64_t low15 = 0x7fff7fff7fffu;
-    uint64_t differ = az_read_le64(line) ^ check * (uint64_t)0x000100010001u;
-    uint64_t same = ~(((differ & low15) + low15) | differ) & 0x800080008000u;
-    return same ? (uint32_t)az_trailing_zeros(same) >> 4 : replace_slot(t, line, check);
+/* The slot of this check. A check of 0 finds an empty slot, too, and that is right. */
+AZ_INLINE uint8_t *find_slot(const az_cm_tables *t, uint8_t *line, uint16_t check) {
+    int k = az_find3(line, check);
+    if (k < 0)
+        k = replace_slot(t, line, check);
+    return line + (AZ_CM_SLOT_STATES - 1) + k * AZ_CM_SLOT_NBYTES;
 }
 
 /* Finds the slots of the nibble that begins, where aim_first() or aim_second() said. */
 AZ_INLINE void find_slots(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool second) {
-    uint32_t twin = second && (now->c0 & 1) ? 0x8000 : 0;
+    uint16_t twin = second ? (uint16_t)(now->c0 << 15) : 0; /* the bit that the line ignores */
     uint32_t nibble = second ? now->c0 - 15 : 0;
     now->node = 1;
     now->slot[l->n_contexts] = cm->order1[cm->c4 & 0xff] + nibble * 16;
     if (l->n_direct > 1)
         now->slot[l->n_contexts + 1] = cm->order0 + nibble * 16;
     UNROLL for (uint32_t i = 0; i < l->n_contexts; i++) {
-        uint8_t *line = now->line[i];
-        uint32_t check = (now->check[i] & 0xffff) ^ twin;
-        uint32_t k = find_slot(&cm->tables, line, check + (check == 0));
-        now->slot[i] = line + (AZ_CM_SLOT_STATES - 1) + k * AZ_CM_SLOT_NBYTES;
+        uint8_t *slot = find_slot(&cm->tables, now->line[i], now->check[i] ^ twin);
+        now->slot[i] = slot;
         if (l->inputs >= 3 && !second) {
-            uint8_t *run = line + AZ_CM_SLOT_RUNS + k * 2;
+            uint8_t *run = now->line[i] + AZ_CM_LINE_RUNS + (slot - now->line[i]) / AZ_CM_SLOT_NBYTES * 2;
             now->run[i] = run;
             now->run_expected[i] = run[1] ? 256u + run[0] : 0;
             now->run_count[i] = 2u * (run[1] < 15 ? run[1] : 15);
@@ -121,7 +119,7 @@ AZ_INLINE void find_slots(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool 
 
 AZ_INLINE void aim(const az_cm *cm, az_cm_now *now, uint32_t i, uint32_t hash) {
     now->line[i] = line_of(cm, hash);
-    now->check[i] = hash;
+    now->check[i] = (uint16_t)hash;
     PREFETCH(now->line[i]);
 }
 
@@ -190,7 +188,7 @@ AZ_INLINE void learn_matches(az_cm *cm, const az_cm_level *l, uint32_t byte) {
     }
 }
 
-AZ_INLINE void find_run_cells(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
+AZ_INLINE void find_run_cells(const az_cm_level *l, az_cm_now *now) {
     UNROLL for (uint32_t i = 0; i < AZ_CM_N_LANES(l); i++) {
         uint32_t expected = i < l->n_contexts ? now->run_expected[i] : 0;
         uint32_t agrees = -(uint32_t)(expected >> (8 - now->bit_pos) == now->c0);
@@ -268,7 +266,7 @@ AZ_INLINE void find_stage_rows(az_cm *cm, const az_cm_level *l, az_cm_now *now) 
 }
 
 AZ_INLINE uint32_t refine(const az_cm *cm, const az_cm_level *l, az_cm_now *now, int stretched) {
-    uint32_t p = cm->tables.squash[stretched + AZ_STRETCH_MAX];
+    uint32_t p = az_squash(&cm->tables, stretched);
     if (l->n_stages == 0)
         return p;
     uint32_t at = (uint32_t)(stretched + 3968), i = at >> 8, part = at & 255;
@@ -284,7 +282,7 @@ AZ_INLINE uint32_t refine(const az_cm *cm, const az_cm_level *l, az_cm_now *now,
 AZ_INLINE uint32_t predict(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     find_stage_rows(cm, l, now);
     if (l->inputs >= 3)
-        find_run_cells(cm, l, now);
+        find_run_cells(l, now);
     put_inputs(cm, l, now);
     mix_first(cm, l, now);
     return refine(cm, l, now, mix_second(cm, l, now));
@@ -294,7 +292,7 @@ AZ_INLINE uint32_t predict(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
 
 /* The step of a set whose output was v: its error at a rate. */
 AZ_INLINE int32_t step_of(const az_cm_tables *t, int bit, int v, int rate) {
-    int32_t error = (bit << 16) - (int32_t)t->squash16[(uint32_t)(v + AZ_STRETCH_MAX) >> 2];
+    int32_t error = ((bit << 22) - (int32_t)az_squash(t, v)) >> 6;
     return (error * rate + (1 << 11)) >> 12;
 }
 
@@ -372,17 +370,76 @@ AZ_INLINE int code_bit(az_range_encoder *enc, az_range_decoder *dec, bool decodi
 }
 
 /* One decision for all of a byte that a long match expects. */
-AZ_INLINE bool code_sure(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, bool decoding,
+AZ_INLINE bool code_sure(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec,
                          const uint8_t *block) {
     const az_cm_match *m = &cm->match[0];
     uint32_t bucket = (m->len >= 48) + (m->len >= 96) + (m->len >= 400);
     az_counter *cell = &cm->sure_cells[bucket * 256 + (m->expected & 255)];
     uint32_t p = *cell >> 10;
     p = p < 1 ? 1 : p > AZ_PROB_ONE - 1 ? AZ_PROB_ONE - 1 : p;
-    int hit = !decoding && block[cm->pos] == (m->expected & 255);
-    hit = code_bit(enc, dec, decoding, hit, p);
+    int hit = !block && cm->block[cm->pos] == (m->expected & 255);
+    hit = code_bit(enc, dec, block != NULL, hit, p);
     az_counter_update(cell, hit, SURE_LIMIT, &cm->tables);
     return hit;
+}
+
+/* One bit: predict it, code it, learn from it. *byte: the bits still to be encoded, the
+ * next one at bit 7; after the last bit the byte. */
+AZ_INLINE void step(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_encoder *enc,
+                    az_range_decoder *dec, uint8_t *block, uint32_t *byte, uint32_t bit_pos) {
+    bool decoding = block != NULL;
+    now->bit_pos = bit_pos;
+    uint32_t p = predict(cm, l, now);
+    int bit = code_bit(enc, dec, decoding, *byte >> 7 & 1, p);
+    *byte <<= 1;
+    if (bit_pos == 7) { /* the next byte's lines come while this bit is learnt */
+        *byte = (now->c0 << 1 | (uint32_t)bit) & 255;
+        if (decoding)
+            block[cm->pos] = (uint8_t)*byte;
+        end_byte(cm, l, *byte);
+        aim_first(cm, l, now, false);
+    }
+    learn(cm, l, now, bit);
+    now->c0 = now->c0 << 1 | (uint32_t)bit;
+    now->node = now->node << 1 | (uint32_t)bit;
+    if (bit_pos == 2)
+        aim_second(cm, l, now);
+    else if (bit_pos == 3)
+        find_slots(cm, l, now, true);
+}
+
+/* One byte, bit by bit. */
+AZ_INLINE void code_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_encoder *enc,
+                         az_range_decoder *dec, uint8_t *block) {
+    uint32_t byte = block ? 0 : cm->block[cm->pos];
+    aim_first(cm, l, now, true);
+    az_cm_choose_sets(cm, l);
+    if (cm->pos % AZ_CM_RATE_EVERY == 0)
+        cm->rate = AZ_CM_RATE +
+                   AZ_CM_RATE_EXTRA * AZ_CM_RATE_BYTES / (int)(cm->pos + AZ_CM_RATE_BYTES);
+    now->c0 = 1;
+    now->turn = now->turn + 1 >= l->period ? 0 : now->turn + 1;
+    find_slots(cm, l, now, false);
+    begin_matches(cm, l, now);
+    now->stage_hash[1] = cm->c4 & 0xff;
+    now->stage_hash[2] = (cm->c4 & 0xffff) + 256;
+    now->stage_hash[3] = (cm->c4 & 0xffffff) + 65792;
+    if (l->n_contexts <= 4) { /* short enough to be written out eight times */
+        step(cm, l, now, enc, dec, block, &byte, 0);
+        step(cm, l, now, enc, dec, block, &byte, 1);
+        step(cm, l, now, enc, dec, block, &byte, 2);
+        step(cm, l, now, enc, dec, block, &byte, 3);
+        step(cm, l, now, enc, dec, block, &byte, 4);
+        step(cm, l, now, enc, dec, block, &byte, 5);
+        step(cm, l, now, enc, dec, block, &byte, 6);
+        step(cm, l, now, enc, dec, block, &byte, 7);
+    } else {
+        for (uint32_t bit_pos = 0; bit_pos < 8; bit_pos++)
+            step(cm, l, now, enc, dec, block, &byte, bit_pos);
+    }
+    if (l->inputs >= 3)
+        learn_runs(l, now, byte);
+    find_matches(cm, l);
 }
 
 AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *encoder,
@@ -391,69 +448,27 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
     uint8_t state[AZ_CM_LANES_MAX]; /* apart: the one array that is not taken to pieces */
     now.state = state;
     now.turn = cm->turn;
-    bool decoding = encoder == NULL;
     az_range_encoder enc = encoder ? *encoder : (az_range_encoder){0};
     az_range_decoder dec = decoder ? *decoder : (az_range_decoder){0};
     uint32_t stop = cm->pos + (uint32_t)n_bytes;
     bool aimed = false;
     while (cm->pos < stop) {
-        if (l->sure_len && cm->sure) {
-            if (code_sure(cm, &enc, &dec, decoding, cm->block)) {
-                uint32_t byte = cm->match[0].expected & 255;
-                if (decoding)
-                    block[cm->pos] = (uint8_t)byte;
-                end_byte(cm, l, byte);
-                find_matches(cm, l);
-                aimed = false;
-                continue;
-            }
+        if (l->sure_len && cm->sure && code_sure(cm, &enc, &dec, block)) {
+            uint32_t byte = cm->match[0].expected & 255;
+            if (block)
+                block[cm->pos] = (uint8_t)byte;
+            end_byte(cm, l, byte);
+            find_matches(cm, l);
+            aimed = false;
+            continue;
         }
         if (!aimed)
             aim_first(cm, l, &now, false);
-        aim_first(cm, l, &now, true);
-        az_cm_choose_sets(cm, l);
-        cm->rate = AZ_CM_RATE;
-        if (cm->pos < AZ_CM_RATE_EXTRA * AZ_CM_RATE_BYTES)
-            cm->rate += AZ_CM_RATE_EXTRA * AZ_CM_RATE_BYTES / (int)(cm->pos + AZ_CM_RATE_BYTES);
-        uint32_t byte = decoding ? 0 : cm->block[cm->pos];
-        now.c0 = 1;
-        now.bit_pos = 0;
-        now.turn = now.turn + 1 >= l->period ? 0 : now.turn + 1;
-        find_slots(cm, l, &now, false);
-        begin_matches(cm, l, &now);
-        now.stage_hash[1] = cm->c4 & 0xff;
-        now.stage_hash[2] = (cm->c4 & 0xffff) + 256;
-        now.stage_hash[3] = (cm->c4 & 0xffffff) + 65792;
-        for (;;) {
-            uint32_t p = predict(cm, l, &now);
-            int bit = code_bit(&enc, &dec, decoding, byte >> 7 & 1, p);
-            byte <<= 1;
-            bool last = now.bit_pos == 7;
-            if (last) { /* the next byte's lines come while this bit is learnt */
-                byte = (now.c0 << 1 | (uint32_t)bit) & 255;
-                if (decoding)
-                    block[cm->pos] = (uint8_t)byte;
-                end_byte(cm, l, byte);
-                aim_first(cm, l, &now, false);
-            }
-            learn(cm, l, &now, bit);
-            if (last)
-                break;
-            now.c0 = now.c0 << 1 | (uint32_t)bit;
-            now.node = now.node << 1 | (uint32_t)bit;
-            now.bit_pos++;
-            if (now.bit_pos == 3)
-                aim_second(cm, l, &now);
-            else if (now.bit_pos == 4)
-                find_slots(cm, l, &now, true);
-        }
-        if (l->inputs >= 3)
-            learn_runs(l, &now, byte);
-        find_matches(cm, l);
+        code_byte(cm, l, &now, &enc, &dec, block);
         aimed = true;
     }
     cm->turn = now.turn;
-    if (decoding)
+    if (decoder)
         *decoder = dec;
     else
         *encoder = enc;

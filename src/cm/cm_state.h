@@ -11,16 +11,16 @@
 enum {
     AZ_CM_RUN_CELLS = 32,
     AZ_CM_LINE_NBYTES = 64, /* a cache line: 3 checks of 16 bits, 3 slots, 3 runs */
-    AZ_CM_SLOTS_A_LINE = 3,
-    AZ_CM_SLOT_STATES = 6,  /* where in a line the first slot's states begin */
-    AZ_CM_SLOT_NBYTES = 15, /* a state for each node of a nibble */
-    AZ_CM_SLOT_RUNS = 51,   /* where the runs begin: byte, count */
+    AZ_CM_LINE_RUNS = 54,   /* where in a line the runs begin: byte last seen, how often */
+    AZ_CM_SLOT_STATES = 6,  /* where in a line the first slot begins */
+    AZ_CM_SLOT_NBYTES = 16, /* a state for each of the 15 nodes of a nibble; one free */
     AZ_CM_PERIOD_MAX = 4096,
     AZ_CM_MATCH_ROWS = 16 * 8,
     AZ_CM_PADDED_MAX = 96,
     AZ_CM_SURE_CELLS = 4 * 256,
     AZ_CM_STAGE_CELLS = 32,
     AZ_CM_FINAL_ROWS = 256,
+    AZ_CM_RATE_EVERY = 32,  /* bytes between two steps of the rate */
     AZ_CM_RATE = 400,       /* learning rate of the first layer, 2^-16 */
     AZ_CM_RATE_EXTRA = 500, /* and what is added to it at the start */
     AZ_CM_RATE_BYTES = 1000, /* halved after so many bytes */

@@ -89,25 +89,24 @@ static uint64_t multiply_high(uint64_t a, uint64_t b) {
     return a1 * b1 + (mid >> 32) + (mid2 >> 32);
 }
 
-static void logistic_init(az_cm_tables *t) {
+/* fine: [x + AZ_STRETCH_MAX] probability of x times 2^22. */
+static void logistic_init(az_cm_tables *t, uint32_t *fine) {
     /* e = exp(-x / 256) times 2^64, stepped by exp(-1 / 256). */
     uint64_t e = UINT64_MAX;
-    t->squash[AZ_STRETCH_MAX] = 1u << 21;
+    fine[AZ_STRETCH_MAX] = 1u << 21;
     for (int x = 1; x <= AZ_STRETCH_MAX; x++) {
         e = multiply_high(e, 0xff007fd55ffdde39u);
         uint64_t odds = e >> 24; /* times 2^40 */
         uint32_t p = (uint32_t)((odds << 22) / (((uint64_t)1 << 40) + odds));
-        t->squash[AZ_STRETCH_MAX - x] = p ? p : 1;
-        t->squash[AZ_STRETCH_MAX + x] = (1u << 22) - (p ? p : 1);
+        fine[AZ_STRETCH_MAX - x] = p ? p : 1;
+        fine[AZ_STRETCH_MAX + x] = (1u << 22) - (p ? p : 1);
     }
-    for (int i = 0; i <= 2 * AZ_STRETCH_MAX / 4; i++) {
-        uint32_t p = t->squash[4 * i] >> 6;
-        t->squash16[i] = (uint16_t)(p < 65535 ? p : 65535);
-    }
+    for (int i = 0; i <= 2 * AZ_STRETCH_MAX / 4; i++)
+        t->squash[i] = fine[4 * i];
     /* The inverse: the largest x whose probability is not above p. */
     int x = -AZ_STRETCH_MAX;
     for (uint32_t p = 0; p < 4096; p++) {
-        while (x < AZ_STRETCH_MAX && t->squash[x + 1 + AZ_STRETCH_MAX] <= p)
+        while (x < AZ_STRETCH_MAX && fine[x + 1 + AZ_STRETCH_MAX] <= p)
             x++;
         t->stretch[p] = (int16_t)x;
         t->stretch[4096 + p] = (int16_t)-x;
@@ -115,14 +114,15 @@ static void logistic_init(az_cm_tables *t) {
     x = -AZ_STRETCH_MAX;
     for (uint32_t i = 0; i < 4096; i++) {
         uint32_t p = (i << 10) + 512;
-        while (x < AZ_STRETCH_MAX && t->squash[x + 1 + AZ_STRETCH_MAX] <= p)
+        while (x < AZ_STRETCH_MAX && fine[x + 1 + AZ_STRETCH_MAX] <= p)
             x++;
         t->stretch12[i] = (int16_t)x;
     }
 }
 
 void az_cm_tables_init(az_cm_tables *t) {
-    logistic_init(t);
+    uint32_t fine[2 * AZ_STRETCH_MAX + 1];
+    logistic_init(t, fine);
     states_init(t);
     for (int n = 0; n < 1024; n++)
         t->reciprocal[n] = (int16_t)(16384 / (2 * n + 3));

@@ -23,8 +23,18 @@ enum { AZ_MIX_STEP = 8, AZ_MIX_N_MAX = 1024, AZ_MIX_SETS_MAX = 8, AZ_MIX_X_MAX =
 /* az_mix_put: x[0..7] = a0 * 65536, ... as one store, so that the load that follows
  * gets it at once. az_mix_dot, az_mix_train: see kernels.h */
 
+/* az_find3: which of the three 16-bit numbers in the first 6 of the 8 bytes at p, least
+ * significant byte first, is v: 0, 1 or 2, the first if several are; or -1. */
+
 #if !defined(AZ_MIX_PLAIN) && defined(__AVX2__)
 #include <immintrin.h>
+
+AZ_INLINE int az_find3(const uint8_t *p, uint16_t v) {
+    __m128i same = _mm_cmpeq_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p),
+                                   _mm_set1_epi16((short)v));
+    int mask = _mm_movemask_epi8(same) & 0x3f;
+    return mask ? az_trailing_zeros((uint64_t)mask) >> 1 : -1;
+}
 
 AZ_INLINE void az_mix_put(int32_t *x, int a0, int a1, int a2, int a3, int a4, int a5, int a6,
                           int a7) {
@@ -226,6 +236,17 @@ AZ_INLINE void az_mix_train(const int32_t *x, int32_t *const *rows, size_t n_set
             row[i] = v > AZ_MIX_W_MAX ? AZ_MIX_W_MAX : v < -AZ_MIX_W_MAX ? -AZ_MIX_W_MAX : v;
         }
     }
+}
+#endif
+
+#if defined(AZ_MIX_PLAIN) || !defined(__AVX2__)
+/* All three at once: a number that differs has a 1 in its lower 15 bits, which carries
+ * into the 16th, or has that one. */
+AZ_INLINE int az_find3(const uint8_t *p, uint16_t v) {
+    const uint64_t low15 = 0x7fff7fff7fff, top = 0x800080008000;
+    uint64_t differ = az_read_le64(p) ^ v * (uint64_t)0x000100010001;
+    uint64_t same = ~(((differ & low15) + low15) | differ) & top;
+    return same ? az_trailing_zeros(same) >> 4 : -1;
 }
 #endif
 
