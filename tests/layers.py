@@ -16,8 +16,8 @@ ALLOWED = {
     "kernels": {"base"},
     "coder": {"base"},
     "container": {"base"},
-    "cm": {"base", "kernels"},
-    "predict": {"base", "kernels", "cm"},
+    "cm": {"base", "kernels", "coder"},
+    "predict": {"base", "kernels", "coder", "cm"},
     "codec": {"base", "coder", "predict", "container"},
     "api": {"base", "predict", "codec", "container"},
 }

@@ -21,7 +21,7 @@
 #include "generate.h"
 #include "predict/predict.h"
 
-enum { PROB_ONE = 1 << 22, N_BYTES = 9000 };
+enum { N_BYTES = 9000 };
 
 static az_predictor *open_predictor(az_heap *heap, int level, size_t max_nbytes) {
     az_predictor *predictor = NULL;
@@ -60,27 +60,30 @@ static void (*const fills[])(uint8_t *out, size_t n_bytes, uint64_t seed) = {
 };
 enum { N_FILLS = sizeof fills / sizeof fills[0] };
 
-static int bit_of(const uint8_t *block, size_t i) {
-    return block[i / 8] >> (7 - i % 8) & 1;
+/* Codes a block in pieces of up to max_piece bytes; returns the message's size, and
+ * where it is, until the next call. */
+static size_t code_of(az_predictor *predictor, const uint8_t *block, size_t n_bytes,
+                      size_t max_piece, const uint8_t **message) {
+    static uint8_t coded[2 * N_BYTES + 64];
+    az_range_encoder rc;
+    az_range_encoder_init(&rc, coded, sizeof coded);
+    az_predictor_begin(predictor, block, n_bytes);
+    for (size_t pos = 0; pos < n_bytes; pos += max_piece)
+        az_predictor_encode(predictor, &rc, n_bytes - pos < max_piece ? n_bytes - pos : max_piece);
+    size_t n = az_range_encoder_finish(&rc);
+    assert_in_range(n, 0, sizeof coded);
+    *message = coded;
+    return n;
 }
 
-/* Check of all probabilities of a block, as the encoder drives the predictor. */
+/* Check of all that a block's code depends on. */
 static uint32_t course_of(az_predictor *predictor, const uint8_t *block, size_t n_bytes) {
-    az_hash hash;
-    az_hash_begin(&hash, 0);
-    uint32_t prob = az_predictor_begin(predictor, block, n_bytes);
-    for (size_t i = 0; i < 8 * n_bytes; i++) {
-        uint8_t le[4];
-        if (prob < 1 || prob > PROB_ONE - 1)
-            fail_msg("bit %zu of %zu bytes: probability %u", i, n_bytes, (unsigned)prob);
-        az_write_le32(le, prob);
-        az_hash_add(&hash, le, 4);
-        if (i + 1 < 8 * n_bytes)
-            prob = az_predictor_next(predictor, bit_of(block, i));
-    }
-    return az_hash_value(&hash);
+    const uint8_t *message;
+    size_t n = code_of(predictor, block, n_bytes, 4096, &message);
+    return az_check(message, n);
 }
 
+/* In a build with assertions the coder checks each probability. */
 static void probabilities_stay_inside_0_and_1(void **state) {
     (void)state;
     static uint8_t block[N_BYTES];
@@ -135,11 +138,13 @@ static void beginning_anew_forgets_half_a_block(void **state) {
     generate_records(block, N_BYTES, 2);
     az_predictor *fresh = open_predictor(heap, 5, N_BYTES);
     uint32_t expected = course_of(fresh, block, 3000);
-    for (size_t n_bits = 0; n_bits < 40000; n_bits = n_bits * 3 + 1) {
+    for (size_t n = 0; n < 5000; n = n * 3 + 1) {
         az_predictor *used = open_predictor(heap, 5, N_BYTES);
+        static uint8_t coded[2 * N_BYTES];
+        az_range_encoder rc;
+        az_range_encoder_init(&rc, coded, sizeof coded);
         az_predictor_begin(used, first, N_BYTES);
-        for (size_t i = 0; i < n_bits; i++)
-            az_predictor_next(used, bit_of(first, i));
+        az_predictor_encode(used, &rc, n);
         assert_true(course_of(used, block, 3000) == expected);
         az_predictor_close(&used);
     }
@@ -148,7 +153,7 @@ static void beginning_anew_forgets_half_a_block(void **state) {
 }
 
 /* The decoder's buffer holds garbage wherever nothing has been decoded yet, and
- * other garbage for each byte. */
+ * other garbage for each piece; pieces are cut elsewhere than the encoder's. */
 static void nothing_ahead_is_read(void **state) {
     (void)state;
     static uint8_t block[N_BYTES], decoded[N_BYTES];
@@ -156,26 +161,49 @@ static void nothing_ahead_is_read(void **state) {
     assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
     for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
         generate_mixture(block, N_BYTES, (uint64_t)level);
+        memcpy(block + N_BYTES - 1500, block, 1500); /* a long match, at last */
         generate_noise(decoded, N_BYTES, 99);
         dice d = {7};
         az_predictor *encoder = open_predictor(heap, level, N_BYTES);
         az_predictor *decoder = open_predictor(heap, level, N_BYTES);
-        uint32_t a = az_predictor_begin(encoder, block, N_BYTES);
-        uint32_t b = az_predictor_begin(decoder, decoded, N_BYTES);
-        for (size_t i = 0; i < 8 * (size_t)N_BYTES; i++) {
-            if (a != b)
-                fail_msg("level %d, bit %zu: %u and %u", level, i, (unsigned)a, (unsigned)b);
-            if (i % 8 == 7)
-                decoded[i / 8] = block[i / 8];
-            else if (dice_below(&d, 4) == 0)
-                decoded[i / 8] = (uint8_t)dice_next(&d);
-            if (i + 1 == 8 * (size_t)N_BYTES)
-                break;
-            a = az_predictor_next(encoder, bit_of(block, i));
-            b = az_predictor_next(decoder, bit_of(block, i));
+        const uint8_t *message;
+        size_t n_message = code_of(encoder, block, N_BYTES, N_BYTES, &message);
+        az_range_decoder rc;
+        az_range_decoder_init(&rc, message, n_message);
+        az_predictor_begin(decoder, decoded, N_BYTES);
+        for (size_t pos = 0; pos < N_BYTES;) {
+            size_t n = 1 + dice_below(&d, 50);
+            n = n < N_BYTES - pos ? n : N_BYTES - pos;
+            az_predictor_decode(decoder, &rc, decoded, n);
+            pos += n;
+            if (memcmp(decoded, block, pos) != 0)
+                fail_msg("level %d: wrong before byte %zu", level, pos);
+            generate_noise(decoded + pos, N_BYTES - pos, pos);
         }
         az_predictor_close(&encoder);
         az_predictor_close(&decoder);
+    }
+    az_heap_close(&heap);
+}
+
+/* How a block is cut into calls does not matter. */
+static void pieces_do_not_matter(void **state) {
+    (void)state;
+    static uint8_t block[N_BYTES];
+    az_heap *heap = NULL;
+    assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+    generate_mixture(block, N_BYTES, 3);
+    memcpy(block + N_BYTES - 1500, block, 1500);
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        az_predictor *predictor = open_predictor(heap, level, N_BYTES);
+        const uint8_t *message;
+        size_t n = code_of(predictor, block, N_BYTES, N_BYTES, &message);
+        uint32_t whole = az_check(message, n);
+        for (size_t piece = 1; piece < 3000; piece = piece * 7) {
+            assert_int_equal(code_of(predictor, block, N_BYTES, piece, &message), n);
+            assert_true(az_check(message, n) == whole);
+        }
+        az_predictor_close(&predictor);
     }
     az_heap_close(&heap);
 }
@@ -313,6 +341,7 @@ int main(void) {
         cmocka_unit_test(beginning_anew_forgets_everything),
         cmocka_unit_test(beginning_anew_forgets_half_a_block),
         cmocka_unit_test(nothing_ahead_is_read),
+        cmocka_unit_test(pieces_do_not_matter),
         cmocka_unit_test(memory_is_what_was_said),
         cmocka_unit_test(limit_below_the_need_is_refused),
         cmocka_unit_test(levels_and_methods_are_sensible),

@@ -12,7 +12,7 @@
 #include "generate.h"
 #include "kernels/kernels.h"
 
-enum { SETS_MAX = 12, ROWS = 16, N_ROUNDS = 1500 };
+enum { SETS_MAX = AZ_MIX_SETS_MAX, ROWS = 16, N_ROUNDS = 1500 };
 
 /* Inputs of one call, in memory aligned as the kernels want it. */
 typedef struct arena {
@@ -20,7 +20,8 @@ typedef struct arena {
     int32_t *w;       /* [ROWS][AZ_MIX_N_MAX] */
     int32_t *w_after; /* [ROWS][AZ_MIX_N_MAX], by the reference */
     int32_t *w_tried; /* [ROWS][AZ_MIX_N_MAX], by another set */
-    uint32_t set[SETS_MAX];
+    uint32_t set[SETS_MAX];     /* where in w, w_after and w_tried the rows begin */
+    int32_t *rows[SETS_MAX];
     int32_t error[SETS_MAX];
     size_t n, n_sets;
 } arena;
@@ -99,6 +100,13 @@ static void arena_draw(arena *a, dice *d) {
     assert_true(at <= ROWS * AZ_MIX_N_MAX);
 }
 
+/* The rows in one of the three. */
+static int32_t *const *rows_of(arena *a, int32_t *w) {
+    for (size_t s = 0; s < a->n_sets; s++)
+        a->rows[s] = w + a->set[s];
+    return a->rows;
+}
+
 /* Kernels beside the reference that this CPU has. */
 static size_t find_sets(const az_kernels **found, size_t capacity) {
     const az_kernels *all[8];
@@ -125,12 +133,12 @@ static void dot_is_the_references(void **state) {
         int32_t expected[SETS_MAX + 1], out[SETS_MAX + 1];
         arena_draw(&a, &d);
         memset(expected, 0x11, sizeof expected);
-        az_kernels_ref.mix_dot(a.x, a.w, a.set, a.n_sets, a.n, expected);
+        az_kernels_ref.mix_dot(a.x, rows_of(&a, a.w), a.n_sets, a.n, expected);
         for (size_t s = 0; s < a.n_sets; s++)
-            assert_true(expected[s] < 1 << 30 && expected[s] > -(1 << 30));
+            assert_in_range(expected[s] + AZ_MIX_X_MAX, 0, 2 * AZ_MIX_X_MAX);
         for (size_t i = 0; i < n_sets; i++) {
             memset(out, 0x11, sizeof out);
-            sets[i]->mix_dot(a.x, a.w, a.set, a.n_sets, a.n, out);
+            sets[i]->mix_dot(a.x, rows_of(&a, a.w), a.n_sets, a.n, out);
             if (memcmp(out, expected, sizeof out) != 0)
                 fail_msg("%s, round %d: n %zu, %zu sets", sets[i]->name, round, a.n, a.n_sets);
         }
@@ -148,10 +156,10 @@ static void train_is_the_references(void **state) {
     for (int round = 0; round < N_ROUNDS; round++) {
         arena_draw(&a, &d);
         memcpy(a.w_after, a.w, w_nbytes);
-        az_kernels_ref.mix_train(a.x, a.w_after, a.set, a.n_sets, a.n, a.error);
+        az_kernels_ref.mix_train(a.x, rows_of(&a, a.w_after), a.n_sets, a.n, a.error);
         for (size_t i = 0; i < n_sets; i++) {
             memcpy(a.w_tried, a.w, w_nbytes);
-            sets[i]->mix_train(a.x, a.w_tried, a.set, a.n_sets, a.n, a.error);
+            sets[i]->mix_train(a.x, rows_of(&a, a.w_tried), a.n_sets, a.n, a.error);
             if (memcmp(a.w_tried, a.w_after, w_nbytes) != 0)
                 fail_msg("%s, round %d: n %zu, %zu sets", sets[i]->name, round, a.n, a.n_sets);
         }
@@ -159,168 +167,58 @@ static void train_is_the_references(void **state) {
     arena_free(&a);
 }
 
-/* ---- Lanes ---------------------------------------------------------------------- */
-
-/* All that the lane kernels read and write. */
-typedef struct lane_room {
-    az_lanes lanes;
-    uint8_t states[AZ_LANES_MAX][16];
-    uint32_t maps[AZ_LANES_MAX * 256];
-    uint32_t run_maps[AZ_LANES_MAX * AZ_RUN_CELLS];
-    int32_t x[3 * AZ_LANES_MAX + 1];
-} lane_room;
-
-static int32_t stretch[3 * 4096];
-static uint8_t next_state[256][2];
-
-static uint32_t draw_prob(dice *d) {
-    switch (dice_below(d, 6)) {
-    case 0: return dice_below(d, 2000);
-    case 1: return UINT32_MAX - dice_below(d, 2000);
-    case 2: return dice_next(d) >> dice_below(d, 32);
-    case 3: return ~(dice_next(d) >> dice_below(d, 32));
-    default: return dice_next(d);
-    }
-}
-
-static void lane_room_draw(lane_room *r, dice *d) {
-    memset(r, 0, sizeof *r);
-    for (size_t i = 0; i < AZ_LANES_MAX; i++) {
-        r->lanes.run_expected[i] = dice_below(d, 4) == 0 ? 0 : 256 + dice_below(d, 256);
-        r->lanes.run_count[i] = 2 + 2 * dice_below(d, 15);
-        for (size_t j = 0; j < 16; j++)
-            r->states[i][j] = (uint8_t)dice_next(d);
-    }
-    for (size_t i = 0; i < AZ_LANES_MAX * 256; i++)
-        r->maps[i] = draw_prob(d);
-    for (size_t i = 0; i < AZ_LANES_MAX * AZ_RUN_CELLS; i++)
-        r->run_maps[i] = draw_prob(d);
-}
-
-/* Lane i looks at states[shared[i]]: two contexts may have found one slot. */
-static void lane_room_connect(lane_room *r, const uint8_t *shared) {
-    for (size_t i = 0; i < AZ_LANES_MAX; i++)
-        r->lanes.states[i] = r->states[shared[i]];
-    r->lanes.maps = r->maps;
-    r->lanes.run_maps = r->run_maps;
-    r->lanes.stretch = stretch;
-    r->lanes.next = (const uint8_t(*)[2])next_state;
-}
-
-static void expect_same_lanes(const lane_room *a, const lane_room *b, size_t n, bool runs,
-                              const char *name, const char *after) {
-    bool same = memcmp(a->states, b->states, sizeof a->states) == 0 &&
-                memcmp(a->maps, b->maps, sizeof a->maps) == 0 &&
-                memcmp(a->run_maps, b->run_maps, sizeof a->run_maps) == 0 &&
-                memcmp(a->x, b->x, (runs ? 3 : 1) * n * sizeof a->x[0]) == 0;
-    if (!same)
-        fail_msg("%s after %s: %zu lanes, %s", name, after, n, runs ? "runs" : "no runs");
-}
-
-static void lanes_are_the_references(void **state) {
+static void put_is_the_references(void **state) {
     (void)state;
-    static lane_room expected, tried;
     const az_kernels *sets[8];
     size_t n_sets = find_sets(sets, 8);
+    arena a;
     dice d = {4};
-    for (size_t i = 0; i < 3 * 4096; i++)
-        stretch[i] = draw(&d, RANGE_ALL, AZ_MIX_X_MAX) * 65536;
-    generate_noise(&next_state[0][0], sizeof next_state, 5);
-    for (int round = 0; round < 1000; round++) {
-        uint8_t shared[AZ_LANES_MAX];
-        lane_room_draw(&expected, &d);
-        size_t n = 1 + dice_below(&d, AZ_LANES_MAX);
-        uint32_t node = 1 + dice_below(&d, 15), bit_pos = dice_below(&d, 8);
-        uint32_t c0 = (uint32_t)1 << bit_pos | dice_below(&d, (uint32_t)1 << bit_pos);
-        int bit = dice_below(&d, 2);
-        bool runs = dice_below(&d, 2);
-        for (size_t i = 0; i < AZ_LANES_MAX; i++) {
-            shared[i] = (uint8_t)(dice_below(&d, 5) == 0 ? dice_below(&d, AZ_LANES_MAX) : i);
-            /* Half of the runs agree with the byte so far. */
-            if (expected.lanes.run_expected[i] && dice_next(&d) & 1)
-                expected.lanes.run_expected[i] =
-                    c0 << (8 - bit_pos) | dice_below(&d, (uint32_t)1 << (8 - bit_pos));
-        }
-        lane_room start = expected;
-        lane_room_connect(&expected, shared);
-        az_kernels_ref.lanes_predict(&expected.lanes, n, node, c0, bit_pos, runs, expected.x);
-        lane_room between = expected;
-        az_kernels_ref.lanes_learn(&expected.lanes, n, node, bit, runs);
+    arena_init(&a);
+    for (int round = 0; round < 500; round++) {
+        int16_t in[AZ_MIX_STEP];
+        for (int i = 0; i < AZ_MIX_STEP; i++)
+            in[i] = (int16_t)draw(&d, (range)(round % N_RANGES), AZ_MIX_X_MAX);
+        az_kernels_ref.mix_put(a.w, in);
+        for (int i = 0; i < AZ_MIX_STEP; i++)
+            assert_int_equal(a.w[i], in[i] * 65536);
         for (size_t i = 0; i < n_sets; i++) {
-            tried = start;
-            lane_room_connect(&tried, shared);
-            sets[i]->lanes_predict(&tried.lanes, n, node, c0, bit_pos, runs, tried.x);
-            expect_same_lanes(&tried, &between, n, runs, sets[i]->name, "predict");
-            sets[i]->lanes_learn(&tried.lanes, n, node, bit, runs);
-            expect_same_lanes(&tried, &expected, n, runs, sets[i]->name, "learn");
+            memset(a.x, 0x11, (AZ_MIX_STEP + 1) * sizeof a.x[0]);
+            sets[i]->mix_put(a.x, in);
+            assert_memory_equal(a.x, a.w, AZ_MIX_STEP * sizeof a.x[0]);
+            assert_int_equal(a.x[AZ_MIX_STEP], 0x11111111);
         }
     }
+    arena_free(&a);
 }
 
-/* ---- Lanes against the header's words -------------------------------------------- */
-
-/* All kernel sets make their lanes of one source, so that comparing them says
- * nothing of the source: here it is told again, in other words and wider numbers. */
-static int32_t stretch_of(uint32_t p32) {
-    int64_t p = p32 / 1024, one = 1 << 22;
-    return stretch[p < 4096 ? 4096 + p : one - p < 4096 ? 8192 + one - p : p / 1024];
-}
-
-static uint32_t moved(uint32_t p, int bit) {
-    int64_t target = bit ? UINT32_MAX : 0, step = (target - p) / 128; /* towards 0 */
-    return (uint32_t)(p + step);
-}
-
-/* The run's cell: 0 unless the byte begins with the bits of c0. */
-static uint32_t run_cell_of(const az_lanes *lanes, size_t i, uint32_t c0, uint32_t bit_pos) {
-    uint32_t byte = lanes->run_expected[i] % 256;
-    for (uint32_t j = 0; j < bit_pos; j++)
-        if ((byte >> (7 - j) & 1) != (c0 >> (bit_pos - 1 - j) & 1))
-            return 0;
-    return lanes->run_expected[i] ? lanes->run_count[i] + (byte >> (7 - bit_pos) & 1) : 0;
-}
-
-static void reference_lanes_do_what_the_header_says(void **state) {
+/* Numbers that differ in one bit, twice the same, none at all; what follows the three
+ * does not count. */
+static void find3_finds_the_first_of_three(void **state) {
     (void)state;
-    static lane_room r, before;
-    uint8_t own[AZ_LANES_MAX];
-    dice d = {6};
-    for (size_t i = 0; i < 3 * 4096; i++)
-        stretch[i] = draw(&d, RANGE_ALL, AZ_MIX_X_MAX) * 65536;
-    generate_noise(&next_state[0][0], sizeof next_state, 7);
-    for (int i = 0; i < AZ_LANES_MAX; i++)
-        own[i] = (uint8_t)i;
-    for (int round = 0; round < 500; round++) {
-        lane_room_draw(&r, &d);
-        size_t n = 1 + dice_below(&d, AZ_LANES_MAX);
-        uint32_t node = 1 + dice_below(&d, 15), bit_pos = dice_below(&d, 8);
-        uint32_t c0 = (uint32_t)1 << bit_pos | dice_below(&d, (uint32_t)1 << bit_pos);
-        int bit = dice_below(&d, 2);
-        for (size_t i = 0; i < n; i += 2) /* half of the runs agree so far */
-            r.lanes.run_expected[i] =
-                c0 << (8 - bit_pos) | dice_below(&d, (uint32_t)1 << (8 - bit_pos));
-        before = r;
-        lane_room_connect(&r, own);
-        az_kernels_ref.lanes_predict(&r.lanes, n, node, c0, bit_pos, true, r.x);
-        az_kernels_ref.lanes_learn(&r.lanes, n, node, bit, true);
-        for (size_t i = 0; i < n; i++) {
-            size_t cell = i * 256 + before.states[i][node];
-            size_t run = i * AZ_RUN_CELLS + run_cell_of(&before.lanes, i, c0, bit_pos);
-            int64_t p = before.maps[cell], half = (int64_t)1 << 31;
-            int64_t scaled = (p - half + ((int64_t)1 << 40)) / (1 << 23) - (1 << 17); /* floor */
-            assert_int_equal(r.x[i], stretch_of(before.maps[cell]));
-            assert_int_equal(r.x[n + i], scaled * 65536);
-            assert_int_equal(r.x[2 * n + i], stretch_of(before.run_maps[run]));
-            assert_int_equal(r.maps[cell], moved(before.maps[cell], bit));
-            assert_int_equal(r.run_maps[run], moved(before.run_maps[run], bit));
-            assert_int_equal(r.states[i][node], next_state[before.states[i][node]][bit]);
-            before.maps[cell] = r.maps[cell];
-            before.run_maps[run] = r.run_maps[run];
-            before.states[i][node] = r.states[i][node];
+    const az_kernels *sets[8];
+    size_t n_sets = find_sets(sets, 7);
+    sets[n_sets++] = &az_kernels_ref;
+    dice d = {5};
+    for (int round = 0; round < 20000; round++) {
+        uint16_t v = (uint16_t)dice_next(&d), at[4];
+        uint8_t bytes[8];
+        int expected = -1;
+        if (dice_below(&d, 8) == 0)
+            v = 0;
+        for (int i = 3; i >= 0; i--) {
+            uint32_t kind = dice_below(&d, 4);
+            at[i] = (uint16_t)(kind == 0   ? v
+                               : kind == 1 ? v ^ 1u << dice_below(&d, 16)
+                               : kind == 2 ? 0
+                                           : dice_next(&d));
+            bytes[2 * i] = (uint8_t)at[i];
+            bytes[2 * i + 1] = (uint8_t)(at[i] >> 8);
+            if (i < 3 && at[i] == v)
+                expected = i;
         }
-        assert_memory_equal(r.maps, before.maps, sizeof r.maps); /* and nothing else */
-        assert_memory_equal(r.run_maps, before.run_maps, sizeof r.run_maps);
-        assert_memory_equal(r.states, before.states, sizeof r.states);
+        for (size_t i = 0; i < n_sets; i++)
+            if (sets[i]->find3(bytes, v) != expected)
+                fail_msg("%s, round %d: not %d", sets[i]->name, round, expected);
     }
 }
 
@@ -335,9 +233,9 @@ static void reference_does_what_the_header_says(void **state) {
     for (int round = 0; round < 200; round++) {
         int32_t out[SETS_MAX];
         arena_draw(&a, &d);
-        az_kernels_ref.mix_dot(a.x, a.w, a.set, a.n_sets, a.n, out);
+        az_kernels_ref.mix_dot(a.x, rows_of(&a, a.w), a.n_sets, a.n, out);
         memcpy(a.w_after, a.w, w_nbytes);
-        az_kernels_ref.mix_train(a.x, a.w_after, a.set, a.n_sets, a.n, a.error);
+        az_kernels_ref.mix_train(a.x, rows_of(&a, a.w_after), a.n_sets, a.n, a.error);
         for (size_t s = 0; s < a.n_sets; s++) {
             const int32_t *row = a.w + a.set[s];
             int64_t sum = 0;
@@ -347,6 +245,8 @@ static void reference_does_what_the_header_says(void **state) {
                 v = v > AZ_MIX_W_MAX ? AZ_MIX_W_MAX : v < -AZ_MIX_W_MAX ? -AZ_MIX_W_MAX : v;
                 a.w[a.set[s] + i] = (int32_t)v;
             }
+            sum >>= 5;
+            sum = sum > AZ_MIX_X_MAX ? AZ_MIX_X_MAX : sum < -AZ_MIX_X_MAX ? -AZ_MIX_X_MAX : sum;
             assert_true(out[s] == sum);
         }
         assert_memory_equal(a.w, a.w_after, w_nbytes); /* and nothing beside the rows */
@@ -411,8 +311,8 @@ int main(void) {
         cmocka_unit_test(reference_does_what_the_header_says),
         cmocka_unit_test(dot_is_the_references),
         cmocka_unit_test(train_is_the_references),
-        cmocka_unit_test(lanes_are_the_references),
-        cmocka_unit_test(reference_lanes_do_what_the_header_says),
+        cmocka_unit_test(put_is_the_references),
+        cmocka_unit_test(find3_finds_the_first_of_three),
         cmocka_unit_test(best_set_is_chosen),
         cmocka_unit_test(archives_are_the_same_for_any_kernels),
     };

@@ -18,6 +18,8 @@
 
 #include "../base/base.h"
 
+#include <assert.h>
+
 /* Probabilities are of a 1, times 2^22, in 1..2^22 - 1. */
 #define AZ_PROB_BITS 22
 #define AZ_PROB_ONE (1u << AZ_PROB_BITS)
@@ -62,6 +64,7 @@ static inline void az_range_carry(az_range_encoder *rc) {
 }
 
 static inline void az_range_encode_bit(az_range_encoder *rc, int bit, uint32_t prob) {
+    assert(prob > 0 && prob < AZ_PROB_ONE);
     uint64_t split = (rc->range >> AZ_PROB_BITS) * prob;
     uint64_t one = -(uint64_t)bit; /* masks, not branches: a bit can't be foreseen */
     uint64_t skipped = split & ~one;
@@ -118,6 +121,7 @@ static inline void az_range_decoder_init(az_range_decoder *rc, const uint8_t *in
 }
 
 static inline int az_range_decode_bit(az_range_decoder *rc, uint32_t prob) {
+    assert(prob > 0 && prob < AZ_PROB_ONE);
     uint64_t split = (rc->range >> AZ_PROB_BITS) * prob;
     int bit = rc->code < split;
     uint64_t one = -(uint64_t)bit; /* masks, not branches: a bit can't be foreseen */

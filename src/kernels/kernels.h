@@ -21,6 +21,9 @@
 typedef struct az_kernels {
     const char *name;
 
+    /* x[i] = a[i] * 65536 for i in 0..7. */
+    void (*mix_put)(int32_t *x, const int16_t *a);
+
     /* out[s] = (sum over i of ((rows[s][i] >> 16) * (x[i] >> 16)) >> 7) >> 5, kept
      * within +-AZ_MIX_X_MAX, so that it can be the next layer's input.
      * A product is below 2^15 * 2^12; shifted by 7 and summed 1,024 times it
@@ -33,6 +36,10 @@ typedef struct az_kernels {
      * can't overflow before it is clamped. */
     void (*mix_train)(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
                       const int32_t *error);
+
+    /* Which of the three 16-bit numbers in the first 6 of the 8 bytes at p, least
+     * significant byte first, is v: 0, 1 or 2, the first if several are; or -1. */
+    int (*find3)(const uint8_t *p, uint16_t v);
 } az_kernels;
 
 /* The best set for these CPU features (az_cpu_features()). Never NULL. */

@@ -23,9 +23,6 @@ enum { AZ_MIX_STEP = 8, AZ_MIX_N_MAX = 1024, AZ_MIX_SETS_MAX = 8, AZ_MIX_X_MAX =
 /* az_mix_put: x[0..7] = a0 * 65536, ... as one store, so that the load that follows
  * gets it at once. az_mix_dot, az_mix_train: see kernels.h */
 
-/* az_find3: which of the three 16-bit numbers in the first 6 of the 8 bytes at p, least
- * significant byte first, is v: 0, 1 or 2, the first if several are; or -1. */
-
 #if !defined(AZ_MIX_PLAIN) && defined(__AVX2__)
 #include <immintrin.h>
 
