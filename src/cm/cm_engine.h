@@ -16,9 +16,18 @@
 #include "cm_match.h"
 #include "cm_models.h"
 
+/* 1: one function for all levels, not nine. Sanitizers take minutes to compile nine. */
+#if !defined(AZ_CM_ONE_ENGINE)
+#define AZ_CM_ONE_ENGINE 0
+#endif
+
 #if defined(__GNUC__)
 #define PREFETCH(p) __builtin_prefetch(p)
+#if AZ_CM_ONE_ENGINE
+#define UNROLL
+#else
 #define UNROLL _Pragma("GCC unroll 32")
+#endif
 #else
 #define PREFETCH(p) ((void)(p))
 #define UNROLL
@@ -198,9 +207,9 @@ AZ_INLINE void find_run_cells(const az_cm_level *l, az_cm_now *now) {
     }
 }
 
-/* Input i of the mixer: the lanes' log-odds; with 3 inputs a lane, their
- * probabilities less 1/2, in units of 1/512, and their runs' log-odds; then
- * for each match log-odds; 1; and zeros. */
+/* Input i of the mixer: the lanes' log-odds; with 2 inputs a lane, their
+ * probabilities less 1/2, times 1024; with 3, their runs' log-odds; then for each
+ * match log-odds; 1; and zeros. */
 AZ_INLINE int input(const az_cm *cm, const az_cm_level *l, az_cm_now *now, uint32_t i) {
     uint32_t n = AZ_CM_N_LANES(l);
     if (i < n) {
@@ -424,7 +433,7 @@ AZ_INLINE void code_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_ran
     now->stage_hash[1] = cm->c4 & 0xff;
     now->stage_hash[2] = (cm->c4 & 0xffff) + 256;
     now->stage_hash[3] = (cm->c4 & 0xffffff) + 65792;
-    if (l->n_contexts <= 4) { /* short enough to be written out eight times */
+    if (l->n_contexts <= 4 && !AZ_CM_ONE_ENGINE) { /* short enough to be written out eight times */
         step(cm, l, now, enc, dec, block, &byte, 0);
         step(cm, l, now, enc, dec, block, &byte, 1);
         step(cm, l, now, enc, dec, block, &byte, 2);
@@ -475,21 +484,32 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
 }
 
 /* For each level one, and the table of them. */
-#define LEVEL(n)                                                                             \
-    static void code##n(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec,             \
-                        uint8_t *block, size_t n_bytes) {                                    \
-        code_of_level(cm, &az_cm_levels[n], enc, dec, block, n_bytes);                       \
+#if AZ_CM_ONE_ENGINE
+static void code_any(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t *block,
+                     size_t n_bytes) {
+    code_of_level(cm, cm->level, enc, dec, block, n_bytes);
+}
+#define LEVEL(n) code_any
+#else
+#define CODE(n)                                                                             \
+    static void code##n(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec,            \
+                        uint8_t *block, size_t n_bytes) {                                   \
+        code_of_level(cm, &az_cm_levels[n], enc, dec, block, n_bytes);                      \
     }
-LEVEL(1)
-LEVEL(2)
-LEVEL(3)
-LEVEL(4)
-LEVEL(5)
-LEVEL(6)
-LEVEL(7)
-LEVEL(8)
-LEVEL(9)
-#define LEVELS \
-    { NULL, code1, code2, code3, code4, code5, code6, code7, code8, code9 }
+CODE(1)
+CODE(2)
+CODE(3)
+CODE(4)
+CODE(5)
+CODE(6)
+CODE(7)
+CODE(8)
+CODE(9)
+#undef CODE
+#define LEVEL(n) code##n
+#endif
+#define LEVELS                                                                               \
+    { NULL,     LEVEL(1), LEVEL(2), LEVEL(3), LEVEL(4),                                      \
+      LEVEL(5), LEVEL(6), LEVEL(7), LEVEL(8), LEVEL(9) }
 
 #endif

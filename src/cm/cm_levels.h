@@ -15,9 +15,9 @@ typedef struct az_cm_level {
     uint8_t n_matches;  /* match models */
     uint8_t n_sets;     /* weight sets of the first layer: the first n */
     uint8_t n_stages;   /* final stages: the first n */
-    uint8_t inputs;     /* a lane: 1 = stretched; 3 = and scaled, and run */
+    uint8_t inputs;     /* a lane: 1 = stretched; 2 = and scaled; 3 = and run */
     uint8_t match_log2; /* entries of a match table at most */
-    uint8_t period;     /* a lane's map learns from every period-th byte */
+    uint8_t period;     /* a map learns in every period-th byte that is coded bit by bit */
     uint8_t sure_len;   /* from a match of so many bytes on, one decision a byte; 0: never */
 } az_cm_level;
 

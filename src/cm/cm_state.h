@@ -54,7 +54,7 @@ struct az_cm {
     const uint8_t *block;
     uint32_t pos, n_bytes;
     uint32_t c4, c8; /* the last 4 bytes, newest lowest; the 4 before */
-    uint32_t turn;   /* the first lane whose map learns from this bit */
+    uint32_t turn;   /* the first lane whose map learned in the last byte */
     bool sure;       /* the next byte is decided by the first match alone, if it agrees */
 
     /* Contexts. */
