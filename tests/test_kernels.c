@@ -16,11 +16,11 @@ enum { SETS_MAX = AZ_MIX_SETS_MAX, ROWS = 16, N_ROUNDS = 1500 };
 
 /* Inputs of one call, in memory aligned as the kernels want it. */
 typedef struct arena {
-    int32_t *x;       /* [AZ_MIX_N_MAX] */
-    int32_t *w;       /* [ROWS][AZ_MIX_N_MAX] */
-    int32_t *w_after; /* [ROWS][AZ_MIX_N_MAX], by the reference */
-    int32_t *w_tried; /* [ROWS][AZ_MIX_N_MAX], by another set */
-    uint32_t set[SETS_MAX];     /* where in w, w_after and w_tried the rows begin */
+    int32_t *x;             /* [AZ_MIX_N_MAX] */
+    int32_t *w;             /* [ROWS][AZ_MIX_N_MAX] */
+    int32_t *w_after;       /* [ROWS][AZ_MIX_N_MAX], by the reference */
+    int32_t *w_tried;       /* [ROWS][AZ_MIX_N_MAX], by another set */
+    uint32_t set[SETS_MAX]; /* where in w, w_after and w_tried the rows begin */
     int32_t *rows[SETS_MAX];
     int32_t error[SETS_MAX];
     size_t n, n_sets;

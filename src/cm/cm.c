@@ -85,10 +85,10 @@ static void *carve(carver *c, uint64_t n_bytes) {
  * up. Returns the bytes taken. */
 static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, size_t n_bytes) {
     carver c = {base, 0};
-    uint8_t *table =
-        carve(&c, (uint64_t)table_lines(l, n_bytes) * AZ_CM_LINE_NBYTES);
+    uint8_t *table = carve(&c, (uint64_t)table_lines(l, n_bytes) * AZ_CM_LINE_NBYTES);
     int32_t *weights = carve(&c, (uint64_t)weight_rows(l) * AZ_CM_N_PADDED(l) * sizeof *weights);
-    int32_t *final_weights = carve(&c, (uint64_t)AZ_CM_FINAL_ROWS * AZ_MIX_STEP * sizeof *final_weights);
+    int32_t *final_weights =
+        carve(&c, (uint64_t)AZ_CM_FINAL_ROWS * AZ_MIX_STEP * sizeof *final_weights);
     for (uint32_t i = 0; i < l->n_stages; i++) {
         az_prob31 *stage = carve(&c, (uint64_t)stage_cells(i, n_bytes) * sizeof *stage);
         if (cm)
@@ -108,7 +108,8 @@ static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, size_t n_
 }
 
 uint64_t az_cm_memory(int level, size_t block_nbytes) {
-    return sizeof(az_cm) + layout(NULL, &az_cm_levels[level], NULL, block_nbytes) + 2 * AZ_HEAP_BLOCK_NBYTES;
+    return sizeof(az_cm) + layout(NULL, &az_cm_levels[level], NULL, block_nbytes) +
+           2 * AZ_HEAP_BLOCK_NBYTES;
 }
 
 /* The engine of a set of kernels. */
@@ -196,7 +197,8 @@ static void begin_counters(az_cm *cm) {
 }
 
 static void begin_weights(az_cm *cm) {
-    uint32_t inputs = cm->level->inputs, n = AZ_CM_N_PADDED(cm->level), n_lanes = AZ_CM_N_LANES(cm->level);
+    uint32_t inputs = cm->level->inputs, n = AZ_CM_N_PADDED(cm->level),
+             n_lanes = AZ_CM_N_LANES(cm->level);
     uint32_t n_rows = weight_rows(cm->level);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t kind = i / n_lanes; /* stretched, scaled, run; then matches, 1, 0 */

@@ -43,7 +43,7 @@
 enum {
     MATCH_SHIFT = 7,
     SURE_LIMIT = 1023,
-    MAP_SHIFT = 7,      /* histories and runs learn by 1/128 of the error */
+    MAP_SHIFT = 7, /* histories and runs learn by 1/128 of the error */
     STAGE_SHIFT = 6,
     FINAL_RATE = 150 /* learning rate of the second layer, 2^-16 */
 };
@@ -54,7 +54,7 @@ static const uint32_t match_min_len[AZ_CM_MATCHES_MAX] = {7, 14, 24};
  * prediction leaves for learning from it. */
 typedef struct az_cm_now {
     uint8_t *slot[AZ_CM_LANES_MAX]; /* [16] histories of this nibble, by node 1..15 */
-    uint8_t *state; /* [n_lanes] the histories for this bit */
+    uint8_t *state;                 /* [n_lanes] the histories for this bit */
     uint8_t *line[AZ_CM_MODELS];    /* where the next nibble's slots are */
     uint16_t check[AZ_CM_MODELS];   /* and what tells them apart there */
     uint8_t *run[AZ_CM_MODELS];     /* byte last seen and how often, of the first nibble's slot */
@@ -114,11 +114,13 @@ AZ_INLINE void find_slots(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool 
     now->slot[l->n_contexts] = cm->order1[cm->c4 & 0xff] + nibble * 16;
     if (l->n_direct > 1)
         now->slot[l->n_contexts + 1] = cm->order0 + nibble * 16;
-    UNROLL for (uint32_t i = 0; i < l->n_contexts; i++) {
+    UNROLL
+    for (uint32_t i = 0; i < l->n_contexts; i++) {
         uint8_t *slot = find_slot(&cm->tables, now->line[i], now->check[i] ^ twin);
         now->slot[i] = slot;
         if (l->inputs >= 3 && !second) {
-            uint8_t *run = now->line[i] + AZ_CM_LINE_RUNS + (slot - now->line[i]) / AZ_CM_SLOT_NBYTES * 2;
+            uint8_t *run =
+                now->line[i] + AZ_CM_LINE_RUNS + (slot - now->line[i]) / AZ_CM_SLOT_NBYTES * 2;
             now->run[i] = run;
             now->run_expected[i] = run[1] ? 256u + run[0] : 0;
             now->run_count[i] = 2u * (run[1] < 15 ? run[1] : 15);
@@ -135,7 +137,8 @@ AZ_INLINE void aim(const az_cm *cm, az_cm_now *now, uint32_t i, uint32_t hash) {
 /* Asks memory for the lines of the first nibble. */
 AZ_INLINE void aim_first(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool waiting) {
     az_cm_hash_models(cm, l, waiting);
-    UNROLL for (uint32_t i = 0; i < l->n_contexts; i++)
+    UNROLL
+    for (uint32_t i = 0; i < l->n_contexts; i++)
         if (AZ_CM_WAITS(i) == waiting)
             aim(cm, now, i, cm->hash[i]);
 }
@@ -144,20 +147,21 @@ AZ_INLINE void aim_first(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool w
  * only share a line. */
 AZ_INLINE void aim_second(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     uint32_t place = now->c0 * 0x9e3779b1u;
-    UNROLL for (uint32_t i = 0; i < l->n_contexts; i++)
+    UNROLL
+    for (uint32_t i = 0; i < l->n_contexts; i++)
         aim(cm, now, i, cm->hash[i] + place);
 }
 
 /* ---- Prediction -------------------------------------------------------------- */
 
 AZ_INLINE void begin_matches(const az_cm *cm, const az_cm_level *l, az_cm_now *now) {
-    UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
+    UNROLL
+    for (uint32_t i = 0; i < l->n_matches; i++) {
         const az_cm_match *m = &cm->match[i];
         int alive = -(int)(m->expected != 0);
         now->expected[i] = (int32_t)(m->expected << 24);
         now->match_st[i] = az_stretch(&cm->tables, (uint32_t)m->cells[m->row][0] >> 9) & alive;
-        now->match_next_st[i] =
-            az_stretch(&cm->tables, (uint32_t)m->cells[m->row][1] >> 9) & alive;
+        now->match_next_st[i] = az_stretch(&cm->tables, (uint32_t)m->cells[m->row][1] >> 9) & alive;
     }
     now->match_state = cm->match[0].expected ? 1 + (cm->match[0].row >> 3) : 0;
 }
@@ -169,7 +173,8 @@ AZ_INLINE int match_input(const az_cm_now *now, uint32_t i) {
 
 /* The bit was 0, or -1 for a 1. */
 AZ_INLINE void follow_matches(const az_cm_level *l, az_cm_now *now, int bit) {
-    UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
+    UNROLL
+    for (uint32_t i = 0; i < l->n_matches; i++) {
         int agrees = ~((now->expected[i] >> 31) ^ bit);
         now->match_st[i] = (now->bit_pos == 0 ? now->match_next_st[i] : now->match_st[i]) & agrees;
         now->match_next_st[i] &= agrees;
@@ -182,7 +187,8 @@ AZ_INLINE void follow_matches(const az_cm_level *l, az_cm_now *now, int bit) {
 /* The byte is known: how many of its bits came as expected? The first tells most, and
  * is counted apart. */
 AZ_INLINE void learn_matches(az_cm *cm, const az_cm_level *l, uint32_t byte) {
-    UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
+    UNROLL
+    for (uint32_t i = 0; i < l->n_matches; i++) {
         az_cm_match *m = &cm->match[i];
         if (!m->expected)
             continue;
@@ -198,7 +204,8 @@ AZ_INLINE void learn_matches(az_cm *cm, const az_cm_level *l, uint32_t byte) {
 }
 
 AZ_INLINE void find_run_cells(const az_cm_level *l, az_cm_now *now) {
-    UNROLL for (uint32_t i = 0; i < AZ_CM_N_LANES(l); i++) {
+    UNROLL
+    for (uint32_t i = 0; i < AZ_CM_N_LANES(l); i++) {
         uint32_t expected = i < l->n_contexts ? now->run_expected[i] : 0;
         uint32_t agrees = -(uint32_t)(expected >> (8 - now->bit_pos) == now->c0);
         uint32_t bit = expected >> (7 - now->bit_pos) & 1;
@@ -219,7 +226,8 @@ AZ_INLINE int input(const az_cm *cm, const az_cm_level *l, az_cm_now *now, uint3
     if (i < 2 * n && l->inputs >= 2)
         return (cm->maps[i - n][now->state[i - n]] - (1 << 30)) >> 21;
     if (i < 3 * n && l->inputs >= 3)
-        return cm->tables.stretch12[(uint32_t)cm->run_maps[i - 2 * n][now->run_cell[i - 2 * n]] >> 19];
+        return cm->tables
+            .stretch12[(uint32_t)cm->run_maps[i - 2 * n][now->run_cell[i - 2 * n]] >> 19];
     i -= n * l->inputs;
     if (i < l->n_matches)
         return match_input(now, i);
@@ -228,7 +236,8 @@ AZ_INLINE int input(const az_cm *cm, const az_cm_level *l, az_cm_now *now, uint3
 
 AZ_INLINE void put_inputs(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
 #define AT(k) input(cm, l, now, i + k)
-    UNROLL for (uint32_t i = 0; i < AZ_CM_N_PADDED(l); i += AZ_MIX_STEP)
+    UNROLL
+    for (uint32_t i = 0; i < AZ_CM_N_PADDED(l); i += AZ_MIX_STEP)
         az_mix_put(cm->x + i, AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7));
 #undef AT
 }
@@ -236,7 +245,8 @@ AZ_INLINE void put_inputs(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
 /* The first layer: what each set of weights makes of the inputs. */
 AZ_INLINE void mix_first(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     uint32_t n = AZ_CM_N_PADDED(l);
-    UNROLL for (uint32_t s = 0; s < l->n_sets; s++) {
+    UNROLL
+    for (uint32_t s = 0; s < l->n_sets; s++) {
         az_cm_set_kind kind = az_cm_sets[s].kind;
         uint32_t row = kind == AZ_CM_SET_C0      ? now->c0
                        : kind == AZ_CM_SET_BIT   ? now->bit_pos
@@ -263,7 +273,8 @@ AZ_INLINE int mix_second(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
  * of a row is for log-odds j * 256 - 3968; between two it is interpolated. */
 AZ_INLINE void find_stage_rows(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     uint32_t shift = 32 - cm->stage_log2;
-    UNROLL for (uint32_t a = 0; a < l->n_stages; a++) {
+    UNROLL
+    for (uint32_t a = 0; a < l->n_stages; a++) {
         uint32_t row = a == 0 ? now->c0 | (now->match_state ? 256u : 0)
                               : az_cm_hash(now->stage_hash[a], now->c0) >> shift;
         now->stage_row[a] = cm->stage[a] + row * AZ_CM_STAGE_CELLS;
@@ -280,7 +291,8 @@ AZ_INLINE uint32_t refine(const az_cm *cm, const az_cm_level *l, az_cm_now *now,
         return p;
     uint32_t at = (uint32_t)(stretched + 3968), i = at >> 8, part = at & 255;
     int64_t sum = 0;
-    UNROLL for (uint32_t a = 0; a < l->n_stages; a++) {
+    UNROLL
+    for (uint32_t a = 0; a < l->n_stages; a++) {
         az_prob31 *cell = now->stage_row[a] + i;
         sum += (int64_t)cell[0] * 256 + (int64_t)(cell[1] - cell[0]) * part;
         now->stage_cell[a] = cell + (part >> 7);
@@ -308,7 +320,8 @@ AZ_INLINE int32_t step_of(const az_cm_tables *t, int bit, int v, int rate) {
 /* The maps take turns, byte by byte: what a history means changes slowly. */
 AZ_INLINE void learn_maps(az_cm *cm, const az_cm_level *l, az_cm_now *now, int32_t target) {
     uint32_t n = AZ_CM_N_LANES(l);
-    UNROLL for (uint32_t first = 0; first < n; first += l->period) {
+    UNROLL
+    for (uint32_t first = 0; first < n; first += l->period) {
         uint32_t i = first + now->turn;
         if (first + l->period > n && i >= n)
             break;
@@ -325,7 +338,8 @@ AZ_INLINE void learn(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
         error[0] = step_of(t, bit, now->final_v, FINAL_RATE);
         az_mix_train(cm->final_x, &now->final_row, 1, AZ_MIX_STEP, error);
     }
-    UNROLL for (uint32_t s = 0; s < l->n_sets; s++)
+    UNROLL
+    for (uint32_t s = 0; s < l->n_sets; s++)
         error[s] = step_of(t, bit, now->v[s], cm->rate);
     az_mix_train(cm->x, now->row, l->n_sets, AZ_CM_N_PADDED(l), error);
 
@@ -335,7 +349,8 @@ AZ_INLINE void learn(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
     const uint8_t *next = t->next[bit];
     size_t node = now->node;
     HIDE(node);
-    UNROLL for (uint32_t i = 0; i < AZ_CM_N_LANES(l); i++) {
+    UNROLL
+    for (uint32_t i = 0; i < AZ_CM_N_LANES(l); i++) {
         now->slot[i][node] = next[now->state[i]];
         if (l->inputs >= 3)
             az_prob31_update(&cm->run_maps[i][now->run_cell[i]], target, MAP_SHIFT);
@@ -355,7 +370,8 @@ AZ_INLINE void learn_runs(const az_cm_level *l, az_cm_now *now, uint32_t byte) {
 /* ---- From byte to byte ------------------------------------------------------- */
 
 AZ_INLINE void find_matches(az_cm *cm, const az_cm_level *l) {
-    UNROLL for (uint32_t i = 0; i < l->n_matches; i++)
+    UNROLL
+    for (uint32_t i = 0; i < l->n_matches; i++)
         az_cm_match_byte(&cm->match[i], match_min_len[i], cm->block, cm->pos);
     cm->sure = l->sure_len && cm->match[0].len >= l->sure_len;
 }
@@ -363,7 +379,8 @@ AZ_INLINE void find_matches(az_cm *cm, const az_cm_level *l) {
 /* The byte is known: what follows from it, up to where its matches may be. */
 AZ_INLINE void end_byte(az_cm *cm, const az_cm_level *l, uint32_t byte) {
     learn_matches(cm, l, byte);
-    UNROLL for (uint32_t i = 0; i < l->n_matches; i++) {
+    UNROLL
+    for (uint32_t i = 0; i < l->n_matches; i++) {
         az_cm_match_hash(&cm->match[i], match_min_len[i], byte);
         PREFETCH(cm->match[i].seen);
     }
@@ -424,8 +441,8 @@ AZ_INLINE void code_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_ran
     aim_first(cm, l, now, true);
     az_cm_choose_sets(cm, l);
     if (cm->pos % AZ_CM_RATE_EVERY == 0)
-        cm->rate = AZ_CM_RATE +
-                   AZ_CM_RATE_EXTRA * AZ_CM_RATE_BYTES / (int)(cm->pos + AZ_CM_RATE_BYTES);
+        cm->rate =
+            AZ_CM_RATE + AZ_CM_RATE_EXTRA * AZ_CM_RATE_BYTES / (int)(cm->pos + AZ_CM_RATE_BYTES);
     now->c0 = 1;
     now->turn = now->turn + 1 >= l->period ? 0 : now->turn + 1;
     find_slots(cm, l, now, false);
@@ -491,10 +508,10 @@ static void code_any(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, ui
 }
 #define LEVEL(n) code_any
 #else
-#define CODE(n)                                                                             \
-    static void code##n(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec,            \
-                        uint8_t *block, size_t n_bytes) {                                   \
-        code_of_level(cm, &az_cm_levels[n], enc, dec, block, n_bytes);                      \
+#define CODE(n)                                                                                  \
+    static void code##n(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t *block, \
+                        size_t n_bytes) {                                                        \
+        code_of_level(cm, &az_cm_levels[n], enc, dec, block, n_bytes);                           \
     }
 CODE(1)
 CODE(2)
@@ -508,8 +525,10 @@ CODE(9)
 #undef CODE
 #define LEVEL(n) code##n
 #endif
-#define LEVELS                                                                               \
-    { NULL,     LEVEL(1), LEVEL(2), LEVEL(3), LEVEL(4),                                      \
-      LEVEL(5), LEVEL(6), LEVEL(7), LEVEL(8), LEVEL(9) }
+#define LEVELS                                                                                \
+    {                                                                                         \
+        NULL, LEVEL(1), LEVEL(2), LEVEL(3), LEVEL(4), LEVEL(5), LEVEL(6), LEVEL(7), LEVEL(8), \
+            LEVEL(9)                                                                          \
+    }
 
 #endif

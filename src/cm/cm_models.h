@@ -170,30 +170,30 @@ AZ_INLINE uint32_t record_pattern(const az_cm *cm) {
 /* A lane has one model for text and one for everything else, where that pays:
  * words say nothing in a picture, nor does the pixel above in prose. A level has
  * the first n_contexts of these. */
-#define AZ_CM_MODEL_TABLE(M) \
-    M(0, order3, order2) \
-    M(1, order5, order3) \
-    M(2, word, record_two_above) \
-    M(3, order2, order4) \
-    M(4, order6, record_above_left) \
-    M(5, column_above, bytes_2_3) \
-    M(6, word_and_last, record_pattern) \
-    M(7, in_field, record_neighbours) \
-    M(8, expected_order1, expected_order1) \
-    M(9, word_and_second, after_byte) \
-    M(10, order4, record_gradient) \
-    M(11, after_pair, after_pair) \
-    M(12, above_and_order1, record_slope) \
-    M(13, bytes_2_3, order6) \
-    M(14, after_byte, order5) \
-    M(15, bytes_1_3, bytes_1_3) \
-    M(16, word_and_last_two, bytes_2_to_4) \
-    M(17, field_above, record_place) \
-    M(18, last_word_and_byte, record_mean) \
-    M(19, order7, bytes_3_4) \
-    M(20, word_and_third, bytes_1_2_4) \
-    M(21, expected_twice, expected_twice) \
-    M(22, after_pair_three, after_pair_three) \
+#define AZ_CM_MODEL_TABLE(M)                    \
+    M(0, order3, order2)                        \
+    M(1, order5, order3)                        \
+    M(2, word, record_two_above)                \
+    M(3, order2, order4)                        \
+    M(4, order6, record_above_left)             \
+    M(5, column_above, bytes_2_3)               \
+    M(6, word_and_last, record_pattern)         \
+    M(7, in_field, record_neighbours)           \
+    M(8, expected_order1, expected_order1)      \
+    M(9, word_and_second, after_byte)           \
+    M(10, order4, record_gradient)              \
+    M(11, after_pair, after_pair)               \
+    M(12, above_and_order1, record_slope)       \
+    M(13, bytes_2_3, order6)                    \
+    M(14, after_byte, order5)                   \
+    M(15, bytes_1_3, bytes_1_3)                 \
+    M(16, word_and_last_two, bytes_2_to_4)      \
+    M(17, field_above, record_place)            \
+    M(18, last_word_and_byte, record_mean)      \
+    M(19, order7, bytes_3_4)                    \
+    M(20, word_and_third, bytes_1_2_4)          \
+    M(21, expected_twice, expected_twice)       \
+    M(22, after_pair_three, after_pair_three)   \
     M(23, line_first_order2, line_first_order2) \
     M(24, order8, order8)
 
@@ -202,7 +202,7 @@ AZ_INLINE uint32_t record_pattern(const az_cm *cm) {
 
 /* Fills cm->hash for the models that wait for the matches, or for the others. */
 AZ_INLINE void az_cm_hash_models(az_cm *cm, const az_cm_level *l, bool waiting) {
-#define HASH(i, model)                                   \
+#define HASH(i, model)                                    \
     if ((i) < l->n_contexts && AZ_CM_WAITS(i) == waiting) \
         cm->hash[i] = az_cm_hash(model(cm), ((i) + 1) * 0x9e3779b1u);
 #define HASH_TEXT(i, text, other) HASH(i, text)

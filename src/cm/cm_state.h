@@ -20,9 +20,9 @@ enum {
     AZ_CM_SURE_CELLS = 4 * 256,
     AZ_CM_STAGE_CELLS = 32,
     AZ_CM_FINAL_ROWS = 256,
-    AZ_CM_RATE_EVERY = 32,  /* bytes between two steps of the rate */
-    AZ_CM_RATE = 400,       /* learning rate of the first layer, 2^-16 */
-    AZ_CM_RATE_EXTRA = 500, /* and what is added to it at the start */
+    AZ_CM_RATE_EVERY = 32,   /* bytes between two steps of the rate */
+    AZ_CM_RATE = 400,        /* learning rate of the first layer, 2^-16 */
+    AZ_CM_RATE_EXTRA = 500,  /* and what is added to it at the start */
     AZ_CM_RATE_BYTES = 1000, /* halved after so many bytes */
     AZ_CM_STRANGE = 256
 };
@@ -63,7 +63,7 @@ struct az_cm {
     az_prob31 maps[AZ_CM_LANES_MAX][256];
     az_prob31 run_maps[AZ_CM_LANES_MAX][AZ_CM_RUN_CELLS]; /* by run: 0 if there is none or it
                                     has been refuted, else 2 * count + expected bit */
-    uint8_t *table;      /* [n_lines][64] */
+    uint8_t *table;                                       /* [n_lines][64] */
     uint32_t n_lines;
     uint8_t order0[17 * 16]; /* states: first nibble, then by it the second */
     uint8_t order1[256][17 * 16];

@@ -15,10 +15,10 @@ typedef struct az_cm_tables {
                                                     times 2^22; small, to stay in the cache */
     int16_t stretch12[4096];   /* [p times 2^12] log-odds of the middle of that step */
     int16_t stretch[2 * 4096]; /* near both ends [p times 2^22], [4096 + (1 - p) times 2^22] */
-    uint8_t next[2][256];                    /* [bit][state] the state after bit */
-    uint8_t count[256][2];                   /* [state][bit] about how often each bit was seen */
-    uint8_t worth[256];       /* [state] how dear it is to lose: n0 + n1, at most 255 */
-    int16_t reciprocal[1024]; /* [n] 2^14 / (2n + 3) */
+    uint8_t next[2][256];      /* [bit][state] the state after bit */
+    uint8_t count[256][2];     /* [state][bit] about how often each bit was seen */
+    uint8_t worth[256];        /* [state] how dear it is to lose: n0 + n1, at most 255 */
+    int16_t reciprocal[1024];  /* [n] 2^14 / (2n + 3) */
 } az_cm_tables;
 
 void az_cm_tables_init(az_cm_tables *t);

@@ -28,8 +28,7 @@ typedef struct az_kernels {
      * within +-AZ_MIX_X_MAX, so that it can be the next layer's input.
      * A product is below 2^15 * 2^12; shifted by 7 and summed 1,024 times it
      * stays below 2^30. */
-    void (*mix_dot)(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
-                    int32_t *out);
+    void (*mix_dot)(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n, int32_t *out);
 
     /* rows[s][i] += (x[i] >> 16) * error[s], kept within +-AZ_MIX_W_MAX. error is in
      * -AZ_MIX_ERROR_MAX..AZ_MIX_ERROR_MAX: a product is below 2^27, so the sum

@@ -10,7 +10,13 @@
 
 #include "../base/base.h"
 
-enum { AZ_MIX_STEP = 8, AZ_MIX_N_MAX = 1024, AZ_MIX_SETS_MAX = 8, AZ_MIX_X_MAX = 3904, AZ_MIX_ERROR_MAX = 32767 };
+enum {
+    AZ_MIX_STEP = 8,
+    AZ_MIX_N_MAX = 1024,
+    AZ_MIX_SETS_MAX = 8,
+    AZ_MIX_X_MAX = 3904,
+    AZ_MIX_ERROR_MAX = 32767
+};
 #define AZ_MIX_ONE (1 << 28)
 #define AZ_MIX_W_MAX 0x77ffffff
 

@@ -8,8 +8,7 @@ static void mix_put(int32_t *x, const int16_t *a) {
     az_mix_put(x, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
 }
 
-static void mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
-                    int32_t *out) {
+static void mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n, int32_t *out) {
     az_mix_dot(x, rows, n_sets, n, out);
 }
 
