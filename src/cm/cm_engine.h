@@ -112,8 +112,7 @@ AZ_INLINE void find_slots(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool 
     uint32_t nibble = second ? now->c0 - 15 : 0;
     now->node = 1;
     now->slot[l->n_contexts] = cm->order1[cm->c4 & 0xff] + nibble * 16;
-    if (l->n_direct > 1)
-        now->slot[l->n_contexts + 1] = cm->order0 + nibble * 16;
+    now->slot[l->n_contexts + 1] = cm->order0 + nibble * 16;
     UNROLL
     for (uint32_t i = 0; i < l->n_contexts; i++) {
         uint8_t *slot = find_slot(&cm->tables, now->line[i], now->check[i] ^ twin);

@@ -11,7 +11,6 @@ typedef struct az_cm_level {
     uint8_t block_log2; /* default block size */
     uint16_t table_mib; /* hash table at most */
     uint8_t n_contexts; /* the first n of the table of models */
-    uint8_t n_direct;   /* 1: order 1 beside them; 2: and order 0 */
     uint8_t n_matches;  /* match models */
     uint8_t n_sets;     /* weight sets of the first layer: the first n */
     uint8_t n_stages;   /* final stages: the first n */
@@ -22,12 +21,12 @@ typedef struct az_cm_level {
 } az_cm_level;
 
 static const az_cm_level az_cm_levels[10] = {
-    /* block, table, contexts, direct, matches, sets, stages, inputs, match table, period, sure */
-    [1] = {23, 12, 3, 2, 1, 1, 0, 1, 18, 5, 28},  [2] = {23, 20, 4, 2, 1, 2, 1, 1, 20, 3, 32},
-    [3] = {23, 32, 6, 2, 1, 2, 2, 1, 20, 3, 0},   [4] = {24, 64, 9, 2, 2, 3, 2, 2, 20, 3, 0},
-    [5] = {24, 96, 12, 2, 2, 4, 2, 2, 20, 3, 0},  [6] = {24, 128, 14, 2, 2, 6, 3, 3, 22, 2, 0},
-    [7] = {25, 192, 18, 2, 2, 7, 4, 3, 22, 1, 0}, [8] = {25, 384, 24, 2, 3, 8, 4, 3, 22, 1, 0},
-    [9] = {26, 640, 25, 2, 3, 8, 4, 3, 22, 1, 0},
+    /* block, table, contexts, matches, sets, stages, inputs, match table, period, sure */
+    [1] = {23, 12, 3, 1, 1, 0, 1, 18, 5, 28},  [2] = {23, 20, 4, 1, 2, 1, 1, 20, 3, 32},
+    [3] = {23, 32, 6, 1, 2, 2, 1, 20, 3, 0},   [4] = {24, 64, 9, 2, 3, 2, 2, 20, 3, 0},
+    [5] = {24, 96, 12, 2, 4, 2, 2, 20, 3, 0},  [6] = {24, 128, 14, 2, 6, 3, 3, 22, 2, 0},
+    [7] = {25, 192, 18, 2, 7, 4, 3, 22, 1, 0}, [8] = {25, 384, 24, 3, 8, 4, 3, 22, 1, 0},
+    [9] = {26, 640, 25, 3, 8, 4, 3, 22, 1, 0},
 };
 
 enum {
@@ -39,7 +38,7 @@ enum {
 };
 
 /* What follows from a level. Lanes: the contexts, and orders 1 and 0. */
-#define AZ_CM_N_LANES(l) ((l)->n_contexts + (uint32_t)(l)->n_direct)
+#define AZ_CM_N_LANES(l) ((l)->n_contexts + 2u)
 #define AZ_CM_N_INPUTS(l) (AZ_CM_N_LANES(l) * (l)->inputs + (l)->n_matches + 1)
 #define AZ_CM_N_PADDED(l) ((AZ_CM_N_INPUTS(l) + AZ_MIX_STEP - 1) / AZ_MIX_STEP * AZ_MIX_STEP)
 

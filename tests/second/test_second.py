@@ -59,6 +59,20 @@ class Second(Case):
         noise = harness.noise(5000)
         self.decodes(self.pack(noise), noise)
 
+    def test_strange_bytes(self):
+        # From text to bytes that are none, and back: characters of 2 to 4 bytes, whole and cut off.
+        strange = bytes(range(256)) * 2 + b"\xc3\xc3\xa4\xe2\x82A\xf0\x9f\x98\n\xf5\x80\xc0"
+        content = TEXT[:200] + strange + "ä€😀 ".encode() * 20 + TEXT[:400] + strange[::-3]
+        self.decodes(self.pack(content), content)
+
+    def test_repeats(self):
+        # Each goes on long enough for another counter of the sure decisions of levels 1 and 2, then
+        # ends in a byte that none expects.
+        page = (HERE / "decode.py").read_bytes()[:500]
+        content = page + b"".join(b"\0%d" % n + page[:n] for n in (500, 300, 80, 40)) + page[:20]
+        for level in "1258":
+            self.decodes(self.pack(content, "-" + level), content)
+
     def test_other_levels(self):
         for level in "12346789":
             content = TEXT[:300] + RECORDS[:200]
