@@ -14,7 +14,9 @@
  * A model's memory: its context is hashed to a cache line of three slots, at
  * the start of a byte and again in its middle; a slot holds a bit history (one
  * byte, cm_tables.c) for each of the 15 places in a nibble. A history is turned
- * into a probability by a counter that learns what followed that history.
+ * into a probability by a map that learns what followed that history.
+ *
+ * This file makes a predictor and begins a block; cm_engine.h codes its bytes.
  *
  * All of it is integers: the same on every machine.
  */
