@@ -3,7 +3,7 @@
  * a set for this CPU.
  */
 #define AZ_MIX_PLAIN
-#include "kernels.h"
+#include "kernels_set.h"
 
 #if defined(__x86_64__)
 #define EIGHT(x) \
@@ -13,24 +13,7 @@ _Alignas(32) const int32_t az_mix_limits[4][8] = {EIGHT(AZ_MIX_X_MAX), EIGHT(-AZ
                                                   EIGHT(AZ_MIX_W_MAX), EIGHT(-AZ_MIX_W_MAX)};
 #endif
 
-static void mix_put(int32_t *x, const int16_t *a) {
-    az_mix_put(x, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
-}
-
-static void mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n, int32_t *out) {
-    az_mix_dot(x, rows, n_sets, n, out);
-}
-
-static void mix_train(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
-                      const int32_t *error) {
-    az_mix_train(x, rows, n_sets, n, error);
-}
-
-static int find3(const uint8_t *p, uint16_t v) {
-    return az_find3(p, v);
-}
-
-const az_kernels az_kernels_ref = {"reference", mix_put, mix_dot, mix_train, find3};
+const az_kernels az_kernels_ref = AZ_KERNELS_SET("reference");
 
 size_t az_kernels_all(const az_kernels **sets, unsigned *cpu_needed, size_t capacity) {
     static const struct {

@@ -2,23 +2,6 @@
 #if !defined(__AVX2__)
 #error "build this file with -mavx2"
 #endif
-#include "../kernels.h"
+#include "../kernels_set.h"
 
-static void mix_put(int32_t *x, const int16_t *a) {
-    az_mix_put(x, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
-}
-
-static void mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n, int32_t *out) {
-    az_mix_dot(x, rows, n_sets, n, out);
-}
-
-static void mix_train(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
-                      const int32_t *error) {
-    az_mix_train(x, rows, n_sets, n, error);
-}
-
-static int find3(const uint8_t *p, uint16_t v) {
-    return az_find3(p, v);
-}
-
-const az_kernels az_kernels_avx2 = {"avx2", mix_put, mix_dot, mix_train, find3};
+const az_kernels az_kernels_avx2 = AZ_KERNELS_SET("avx2");
