@@ -106,6 +106,9 @@ struct az_cm {
     bool used; /* tables hold something */
 };
 
+_Static_assert(3 * AZ_CM_LANES_MAX + AZ_CM_MATCHES_MAX + 1 <= AZ_CM_PADDED_MAX,
+               "the inputs of the highest level");
+
 /* ---- Hashing and counting ----------------------------------------------------- */
 
 AZ_INLINE uint32_t az_cm_hash(uint32_t a, uint32_t b) {

@@ -82,6 +82,12 @@ AZ_INLINE void az_mix_sums(const __m256i *a, size_t n_sets, int32_t *out) {
 
 #if !defined(AZ_MIX_PLAIN) && defined(__AVX512F__) && defined(__AVX512BW__)
 
+/* In halves, as az_mix_put() has just stored them: the whole would have to wait. */
+AZ_INLINE __m512i az_mix_load16(const int32_t *x) {
+    __m512i low = _mm512_castsi256_si512(_mm256_load_si256((const __m256i *)x));
+    return _mm512_inserti64x4(low, _mm256_load_si256((const __m256i *)(x + 8)), 1);
+}
+
 AZ_INLINE void az_mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets, size_t n,
                           int32_t *out) {
     __m256i sums[AZ_MIX_SETS_MAX];
@@ -91,7 +97,7 @@ AZ_INLINE void az_mix_dot(const int32_t *x, int32_t *const *rows, size_t n_sets,
         size_t i = 0;
         for (; i + 16 <= n; i += 16) {
             /* The lower halves of x are 0, so each pair's sum is (w >> 16) * (x >> 16). */
-            __m512i p = _mm512_madd_epi16(_mm512_loadu_si512(row + i), _mm512_loadu_si512(x + i));
+            __m512i p = _mm512_madd_epi16(_mm512_loadu_si512(row + i), az_mix_load16(x + i));
             a = _mm512_add_epi32(a, _mm512_srai_epi32(p, 7));
         }
         __m256i b = _mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
