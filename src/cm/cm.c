@@ -125,10 +125,10 @@ static const az_cm_engine *engine_named(const char *name) {
 #endif
         &az_cm_engine_plain,
     };
-    size_t i = 0;
-    while (i < sizeof engines / sizeof engines[0] - 1 && strcmp(engines[i]->name, name) != 0)
-        i++;
-    return engines[i];
+    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
+        if (strcmp(engines[i]->name, name) == 0)
+            return engines[i];
+    return &az_cm_engine_plain;
 }
 
 az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nbytes,
