@@ -41,11 +41,12 @@
 #endif
 
 enum {
+    /* How fast cells move: by 1/128 or 1/64 of the error. */
+    MAP_SHIFT = 7, /* histories and runs */
     MATCH_SHIFT = 7,
-    SURE_LIMIT = 1023,
-    MAP_SHIFT = 7, /* histories and runs learn by 1/128 of the error */
     STAGE_SHIFT = 6,
-    FINAL_RATE = 150 /* learning rate of the second layer, 2^-16 */
+    SURE_LIMIT = 1023, /* and sure decisions: by 1/n, n at most this */
+    FINAL_RATE = 150   /* learning rate of the second layer, 2^-16 */
 };
 
 static const uint32_t match_min_len[AZ_CM_MATCHES_MAX] = {7, 14, 24};
