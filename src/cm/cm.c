@@ -221,7 +221,7 @@ static void begin_weights(az_cm *cm) {
 }
 
 static void match_begin(az_cm_match *m) {
-    m->ptr = m->len = m->misses = m->expected = 0;
+    m->ptr = m->len = m->misses = m->expected = m->row = 0;
     m->rolling = 0;
     m->seen = m->table;
     for (uint32_t i = 0; i < AZ_CM_MATCH_ROWS; i++)

@@ -26,8 +26,8 @@ enum {
 #define AZ_INLINE static inline
 #endif
 
-/* az_mix_put: x[0..7] = a0 * 65536, ... as one store, so that the load that follows
- * gets it at once. az_mix_dot, az_mix_train: see kernels.h */
+/* What each function does is in kernels.h. az_mix_put stores all eight at once, so that
+ * the load that follows gets them at once. */
 
 #if !defined(AZ_MIX_PLAIN) && defined(__AVX2__)
 #include <immintrin.h>
@@ -78,6 +78,21 @@ AZ_INLINE void az_mix_sums(const __m256i *a, size_t n_sets, int32_t *out) {
         az_mix_sum1(a[s], out + s);
 }
 
+#else /* what plain C and NEON share */
+
+AZ_INLINE int32_t az_mix_clamp(int32_t sum) {
+    int32_t v = sum >> 5;
+    return v > AZ_MIX_X_MAX ? AZ_MIX_X_MAX : v < -AZ_MIX_X_MAX ? -AZ_MIX_X_MAX : v;
+}
+
+/* All three at once: a number that differs has a 1 in its lower 15 bits, which carries
+ * into the 16th, or has that one. */
+AZ_INLINE int az_find3(const uint8_t *p, uint16_t v) {
+    const uint64_t low15 = 0x7fff7fff7fff, top = 0x800080008000;
+    uint64_t differ = az_read_le64(p) ^ v * (uint64_t)0x000100010001;
+    uint64_t same = ~(((differ & low15) + low15) | differ) & top;
+    return same ? az_trailing_zeros(same) >> 4 : -1;
+}
 #endif
 
 #if !defined(AZ_MIX_PLAIN) && defined(__AVX512F__) && defined(__AVX512BW__)
@@ -173,11 +188,6 @@ AZ_INLINE void az_mix_train(const int32_t *x, int32_t *const *rows, size_t n_set
 #elif !defined(AZ_MIX_PLAIN) && defined(__aarch64__)
 #include <arm_neon.h>
 
-AZ_INLINE int32_t az_mix_clamp(int32_t sum) {
-    int32_t v = sum >> 5;
-    return v > AZ_MIX_X_MAX ? AZ_MIX_X_MAX : v < -AZ_MIX_X_MAX ? -AZ_MIX_X_MAX : v;
-}
-
 AZ_INLINE void az_mix_put(int32_t *x, int a0, int a1, int a2, int a3, int a4, int a5, int a6,
                           int a7) {
     vst1q_s32(x, (int32x4_t){a0 * 65536, a1 * 65536, a2 * 65536, a3 * 65536});
@@ -213,11 +223,6 @@ AZ_INLINE void az_mix_train(const int32_t *x, int32_t *const *rows, size_t n_set
 
 #else /* the definition; never tuned */
 
-AZ_INLINE int32_t az_mix_clamp(int32_t sum) {
-    int32_t v = sum >> 5;
-    return v > AZ_MIX_X_MAX ? AZ_MIX_X_MAX : v < -AZ_MIX_X_MAX ? -AZ_MIX_X_MAX : v;
-}
-
 AZ_INLINE void az_mix_put(int32_t *x, int a0, int a1, int a2, int a3, int a4, int a5, int a6,
                           int a7) {
     const int a[8] = {a0, a1, a2, a3, a4, a5, a6, a7};
@@ -245,17 +250,6 @@ AZ_INLINE void az_mix_train(const int32_t *x, int32_t *const *rows, size_t n_set
             row[i] = v > AZ_MIX_W_MAX ? AZ_MIX_W_MAX : v < -AZ_MIX_W_MAX ? -AZ_MIX_W_MAX : v;
         }
     }
-}
-#endif
-
-#if defined(AZ_MIX_PLAIN) || !defined(__AVX2__)
-/* All three at once: a number that differs has a 1 in its lower 15 bits, which carries
- * into the 16th, or has that one. */
-AZ_INLINE int az_find3(const uint8_t *p, uint16_t v) {
-    const uint64_t low15 = 0x7fff7fff7fff, top = 0x800080008000;
-    uint64_t differ = az_read_le64(p) ^ v * (uint64_t)0x000100010001;
-    uint64_t same = ~(((differ & low15) + low15) | differ) & top;
-    return same ? az_trailing_zeros(same) >> 4 : -1;
 }
 #endif
 
