@@ -62,7 +62,8 @@ typedef enum az_status {
     AZ_ERROR_READ = 9,        /* a caller's read function failed */
     AZ_ERROR_CANCELLED = 10,  /* the progress function asked to stop */
     AZ_ERROR_THREAD = 11,     /* no thread could be started */
-    AZ_ERROR_INTERNAL = 12    /* a fault of the library's own: please report it */
+    AZ_ERROR_INTERNAL = 12,   /* a fault of the library's own: please report it */
+    AZ_ERROR_MODEL = 13       /* a model file that is no model, is damaged, or is not supported */
 } az_status;
 
 #define AZ_ERROR_NO_OFFSET UINT64_MAX
