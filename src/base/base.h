@@ -151,6 +151,30 @@ void az_monitor_wait_ms(az_monitor *monitor, unsigned max_ms); /* the same, for 
 /* Milliseconds since some moment, never going back. */
 uint64_t az_clock_ms(void);
 
+/* A pool of threads for pieces of work that follow each other closely. Parts are numbered
+ * from 0, worker from 0 (the caller's thread) to n_threads - 1; which worker does which part
+ * is by chance. One run at a time. */
+typedef struct az_pool az_pool;
+typedef void (*az_pool_part_fn)(void *arg, uint32_t part, unsigned worker);
+
+az_status az_pool_open(az_pool **out, unsigned n_threads, az_heap *heap, az_error *error);
+void az_pool_close(az_pool **pool);
+unsigned az_pool_n_threads(const az_pool *pool);
+#define AZ_POOL_PARTS_MAX 65535
+/* Returns when all parts are done. */
+void az_pool_run(az_pool *pool, az_pool_part_fn part, void *arg, uint32_t n_parts);
+
+/* ---- Floating point ----------------------------------------------------- */
+
+/* How this thread computes: set to what every machine does alike, and back. A pool's own
+ * threads have it set. */
+typedef struct az_fp_state {
+    uint64_t control;
+} az_fp_state;
+
+void az_fp_enter(az_fp_state *saved);
+void az_fp_leave(const az_fp_state *saved);
+
 /* ---- CPU -------------------------------------------------------------- */
 
 enum {

@@ -16,6 +16,7 @@
 #ifndef AZ_KERNELS_H
 #define AZ_KERNELS_H
 
+#include "lm.h"
 #include "mix.h"
 
 typedef struct az_kernels {

@@ -1,0 +1,117 @@
+/*
+ * model: what a loaded model holds, for the files of this folder.
+ */
+#ifndef AZ_MODEL_H
+#define AZ_MODEL_H
+
+#include "transformer.h"
+
+/* A linear layer: out = weight * in + bias. Several tensors may be one: their rows follow
+ * each other (q, k and v; gate and up). */
+typedef struct az_linear {
+    az_matrix matrix;
+    uint32_t n_in, n_out;
+    float *bias; /* [n_out] or NULL */
+} az_linear;
+
+/* A norm's weight, and bias where the architecture has one; NULL: there is no such norm. */
+typedef struct az_norm {
+    float *weight; /* [n] */
+    float *bias;   /* [n] or NULL */
+} az_norm;
+
+typedef struct az_lm_layer {
+    az_norm attn_norm, q_norm, k_norm, attn_post_norm;
+    az_linear qkv, attn_out;
+    az_norm ffn_norm, ffn_post_norm;
+    az_linear ffn_up; /* gate, then up; or up alone */
+    az_linear ffn_down;
+} az_lm_layer;
+
+typedef enum az_lm_pairs {
+    AZ_LM_PAIRS_HALVES,    /* rotated together: i and i + n/2 */
+    AZ_LM_PAIRS_NEIGHBOURS /* 2i and 2i + 1: brought into halves when loaded */
+} az_lm_pairs;
+
+/* Numbers of the model, from its metadata. */
+typedef struct az_lm_config {
+    uint32_t n_vocab, n_embd, n_layers, n_heads, n_kv_heads, n_ff, n_ctx;
+    uint32_t head_dim;   /* of keys, queries and values */
+    uint32_t head_slots; /* the same rounded up to 16: what the kernels take */
+    uint32_t n_rot;      /* dimensions of a head that are rotated; 0: learnt positions */
+    float norm_eps;
+    float rope_base[2];    /* of full layers; of sliding ones */
+    float rope_divisor[2]; /* linear scaling: angles are divided by this */
+    float rope_magnitude;  /* of rotated queries and keys (longrope) */
+    float embd_scale;      /* of embeddings */
+    float attn_scale;      /* of scores */
+    uint32_t sliding;      /* window of sliding layers; 0: there are none */
+    uint32_t full_every;   /* layer i is full if i % full_every == full_every - 1 */
+} az_lm_config;
+
+/* How an architecture differs: numbers, tensors and the formulas of a layer. */
+typedef struct az_lm_pass az_lm_pass;
+typedef struct az_arch {
+    const char *name; /* general.architecture */
+    az_lm_pairs pairs;
+    bool gated;       /* ffn_up is gate and up */
+    bool fused_qkv;   /* one tensor attn_qkv */
+    bool fused_up;    /* one tensor ffn_up holds gate and up */
+    bool layer_norm;  /* LayerNorm with bias, not RMSNorm */
+    bool head_norms;  /* q and k are normalised a head each */
+    bool post_norms;  /* of what attention and feed-forward give */
+    /* Fills what is special from the metadata; config holds the common numbers. NULL: nothing. */
+    az_status (*configure)(az_lm_config *config, const az_gguf *gguf, az_error *error);
+    void (*layer)(az_lm_pass *pass, const az_lm_layer *layer);
+} az_arch;
+
+extern const az_arch az_arch_llama, az_arch_gpt2, az_arch_qwen2, az_arch_qwen3, az_arch_phi3,
+    az_arch_gemma3;
+
+struct az_lm {
+    az_heap *heap;
+    const az_gguf *gguf;
+    const az_lm_kernels *kernels;
+    const az_arch *arch;
+    az_lm_config config;
+    az_lm_info info;
+    const az_gguf_tensor *embd;      /* [n_vocab][n_embd] */
+    float *positions;                /* [n_ctx][n_embd] learnt, or NULL */
+    az_lm_layer *layers;             /* [n_layers] */
+    az_norm out_norm;
+    az_linear head;                  /* [n_vocab][n_embd] */
+    uint64_t *turns[2];              /* [n_rot / 2] angle of one position, in turns * 2^64 */
+    uint32_t n_groups_max;           /* of all linear layers but the head */
+};
+
+/* One sequence. Slot of position p: p for the first AZ_LM_SINKS; the others go round the
+ * rest. A head of a layer: keys [slots / 16][16 * head_slots] in the kernels' layout and
+ * their scales, values [head_slots / 16][slots / 2][16][2] and theirs. */
+struct az_lm_cache {
+    az_heap *heap;
+    uint64_t n;       /* tokens seen */
+    uint32_t window;
+    uint32_t n_slots; /* a multiple of 16 */
+    int8_t *keys;         /* [n_layers][n_kv_heads][n_slots * head_slots] */
+    int8_t *values;       /* the same */
+    float *key_scales;    /* [n_layers][n_kv_heads][n_slots] */
+    float *value_scales;  /* the same */
+};
+
+static inline uint32_t az_round_up(uint32_t n, uint32_t step) {
+    return (n + step - 1) / step * step;
+}
+
+/* turns: the angles' fractions of a turn, in integers. */
+void az_rope_turns(uint64_t *turns, uint32_t n_rot, float base, float divisor);
+/* Divides an angle by a factor (llama-3, longrope). */
+uint64_t az_rope_divide(uint64_t turn, float factor);
+/* cos and sin [n] of position * turns[n], times magnitude. */
+void az_rope_angles(const uint64_t *turns, uint32_t n, uint64_t position, float magnitude,
+                    float *cos, float *sin);
+
+/* model.c, for load.c: the numbers of the metadata, checked. */
+az_status az_lm_configure(az_lm_config *config, const az_arch **arch, const az_gguf *gguf,
+                          az_error *error);
+
+#endif
