@@ -19,7 +19,7 @@ enum { N_LOOKS = 20000, N_LOOKS_ALONE = 2000 };
 struct az_pool {
     az_heap *heap;
     az_monitor *monitor;
-    unsigned n_threads; /* with the caller's */
+    unsigned n_threads;  /* with the caller's */
     az_thread **threads; /* [n_threads - 1] */
     struct worker *workers;
     _Atomic uint64_t ticket; /* piece << 32 | its parts << 16 | next part */
@@ -72,7 +72,8 @@ static void run_worker(void *arg) {
             }
             az_monitor_lock(pool->monitor);
             atomic_fetch_add(&pool->n_asleep, 1);
-            while ((uint32_t)(atomic_load(&pool->ticket) >> 32) == seen && !atomic_load(&pool->stop))
+            while ((uint32_t)(atomic_load(&pool->ticket) >> 32) == seen &&
+                   !atomic_load(&pool->stop))
                 az_monitor_wait(pool->monitor);
             atomic_fetch_sub(&pool->n_asleep, 1);
             az_monitor_unlock(pool->monitor);

@@ -67,8 +67,8 @@ typedef struct az_lm_kernels {
     /* The dot products of n_rows queries q[n_rows][d] (layout of quantise, d a multiple of
      * 16) with all keys of the groups [n_groups][16 * d]: out[r][16 * g + j]. sum: the sums
      * of each query's q. */
-    void (*score)(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d,
-                  const int8_t *keys, size_t n_groups, int32_t *out, size_t out_stride);
+    void (*score)(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
+                  size_t n_groups, int32_t *out, size_t out_stride);
 
     /* out[r][c] += the sum over t in 0..n_t-1 of w[r][t] * v[t][c]. values: [d / 16] panels,
      * panel_nbytes apart, of [n_t / 2][16][2]: two positions together. n_t is even and
@@ -94,10 +94,10 @@ typedef struct az_lm_kernels {
     /* out = (x - mean) / sqrt(variance + eps) * weight + bias. */
     void (*layer_norm)(const float *x, const float *weight, const float *bias, size_t n, float eps,
                        float *out);
-    void (*add)(float *x, const float *y, size_t n);        /* x += y */
-    void (*scale)(float *x, float factor, size_t n);        /* x *= factor */
-    void (*silu)(float *x, const float *up, size_t n);      /* x = x / (1 + e^-x) * up */
-    void (*gelu)(float *x, const float *up, size_t n);      /* by tanh; up may be NULL: 1 */
+    void (*add)(float *x, const float *y, size_t n);   /* x += y */
+    void (*scale)(float *x, float factor, size_t n);   /* x *= factor */
+    void (*silu)(float *x, const float *up, size_t n); /* x = x / (1 + e^-x) * up */
+    void (*gelu)(float *x, const float *up, size_t n); /* by tanh; up may be NULL: 1 */
     /* Rotates the pairs (x[i], x[i + n/2]), i < n/2, by angles of these cosines and sines. */
     void (*rotate)(float *x, const float *cos, const float *sin, size_t n);
 

@@ -20,7 +20,8 @@ static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, co
         for (size_t j = 0; j < n_groups * AZ_LM_GROUP; j++) {
             const int8_t *q = a->q + (first_row + r) * n_cols;
             const float *scale = a->scale + (first_row + r) * n_blocks;
-            const int8_t *column = w->groups + (first_group + j / AZ_LM_GROUP) * AZ_LM_GROUP * n_cols +
+            const int8_t *column = w->groups +
+                                   (first_group + j / AZ_LM_GROUP) * AZ_LM_GROUP * n_cols +
                                    j % AZ_LM_GROUP;
             float sum = 0;
             for (size_t b = 0; b < n_blocks; b++) {

@@ -112,7 +112,8 @@ static void heads_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned
     memset(s->line, 0, c->head_slots * sizeof *s->line); /* also beyond head_dim */
     int rope = is_sliding(c, pass->layer) ? AZ_ROPE_SLIDING : AZ_ROPE_FULL;
     bool sliding;
-    bool rolled = pass->position[row] >= window_of(pass, pass->rows[row].cache, &sliding) && !sliding;
+    bool rolled =
+        pass->position[row] >= window_of(pass, pass->rows[row].cache, &sliding) && !sliding;
     for (uint32_t h = 0; h < c->n_heads; h++) {
         size_t at = query_at(pass, h / n_shared, row) + h % n_shared;
         prepare_head(pass, &layer->q_norm, t + h * dim, rope, row, s->line);

@@ -49,20 +49,26 @@ typedef struct az_lm_config {
     uint32_t full_every;   /* layer i is full if i % full_every == full_every - 1 */
 } az_lm_config;
 
-/* How an architecture differs: numbers, tensors and the formulas of a layer. */
-typedef struct az_lm_pass az_lm_pass;
+/* Between the two linear layers of the feed-forward part. */
+typedef enum az_activation {
+    AZ_SILU_GATE, /* silu(gate) * up */
+    AZ_GELU_GATE, /* gelu(gate) * up */
+    AZ_GELU       /* gelu(up) */
+} az_activation;
+
+/* How an architecture differs from the layer that all share (az_pass_layer). */
 typedef struct az_arch {
-    const char *name; /* general.architecture */
-    az_lm_pairs pairs;
-    bool gated;       /* ffn_up is gate and up */
-    bool fused_qkv;   /* one tensor attn_qkv */
-    bool fused_up;    /* one tensor ffn_up holds gate and up */
-    bool layer_norm;  /* LayerNorm with bias, not RMSNorm */
-    bool head_norms;  /* q and k are normalised a head each */
-    bool post_norms;  /* of what attention and feed-forward give */
-    /* Fills what is special from the metadata; config holds the common numbers. NULL: nothing. */
+    const char *name;   /* general.architecture */
+    az_lm_pairs pairs;  /* of what is rotated */
+    bool layer_norm;    /* LayerNorm with biases, not RMSNorm */
+    const char *qkv[3]; /* tensors of a layer, as in blk.3.NAME.weight; fewer: they are one */
+    const char *ffn_up[2];
+    const char *attn_post_norm, *ffn_post_norm; /* NULL: none */
+    bool head_norms;                            /* attn_q_norm, attn_k_norm */
+    bool learnt_positions;
+    /* What is special in the metadata; config holds the common numbers. NULL: nothing. */
     az_status (*configure)(az_lm_config *config, const az_gguf *gguf, az_error *error);
-    void (*layer)(az_lm_pass *pass, const az_lm_layer *layer);
+    az_activation activation;
 } az_arch;
 
 extern const az_arch az_arch_llama, az_arch_gpt2, az_arch_qwen2, az_arch_qwen3, az_arch_phi3,
@@ -75,13 +81,12 @@ struct az_lm {
     const az_arch *arch;
     az_lm_config config;
     az_lm_info info;
-    const az_gguf_tensor *embd;      /* [n_vocab][n_embd] */
-    float *positions;                /* [n_ctx][n_embd] learnt, or NULL */
-    az_lm_layer *layers;             /* [n_layers] */
+    const az_gguf_tensor *embd; /* [n_vocab][n_embd] */
+    float *positions;           /* [n_ctx][n_embd] learnt, or NULL */
+    az_lm_layer *layers;        /* [n_layers] */
     az_norm out_norm;
-    az_linear head;                  /* [n_vocab][n_embd] */
-    uint64_t *turns[2];              /* [n_rot / 2] angle of one position, in turns * 2^64 */
-    uint32_t n_groups_max;           /* of all linear layers but the head */
+    az_linear head;     /* [n_vocab][n_embd] */
+    uint64_t *turns[2]; /* of full layers, of sliding ones: [n_rot / 2] angle of one position */
 };
 
 /* One sequence. Slot of position p: p for the first AZ_LM_SINKS; the others go round the
@@ -89,13 +94,13 @@ struct az_lm {
  * their scales, values [head_slots / 16][slots / 2][16][2] and theirs. */
 struct az_lm_cache {
     az_heap *heap;
-    uint64_t n;       /* tokens seen */
+    uint64_t n; /* tokens seen */
     uint32_t window;
-    uint32_t n_slots; /* a multiple of 16 */
-    int8_t *keys;         /* [n_layers][n_kv_heads][n_slots * head_slots] */
-    int8_t *values;       /* the same */
-    float *key_scales;    /* [n_layers][n_kv_heads][n_slots] */
-    float *value_scales;  /* the same */
+    uint32_t n_slots;    /* a multiple of 16 */
+    int8_t *keys;        /* [n_layers][n_kv_heads][n_slots * head_slots] */
+    int8_t *values;      /* the same */
+    float *key_scales;   /* [n_layers][n_kv_heads][n_slots] */
+    float *value_scales; /* the same */
 };
 
 static inline uint32_t az_round_up(uint32_t n, uint32_t step) {
@@ -110,8 +115,11 @@ uint64_t az_rope_divide(uint64_t turn, float factor);
 void az_rope_angles(const uint64_t *turns, uint32_t n, uint64_t position, float magnitude,
                     float *cos, float *sin);
 
-/* model.c, for load.c: the numbers of the metadata, checked. */
+/* config.c: the numbers of the metadata, checked. */
 az_status az_lm_configure(az_lm_config *config, const az_arch **arch, const az_gguf *gguf,
                           az_error *error);
+/* The fault of a model, as AZ_ERROR_MODEL. */
+#define AZ_MODEL_FAULT(error, ...) \
+    az_error_set(error, AZ_ERROR_MODEL, AZ_ERROR_NO_OFFSET, __VA_ARGS__)
 
 #endif

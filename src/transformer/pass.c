@@ -99,11 +99,6 @@ void az_pass_activate(az_lm_pass *pass, az_activation activation) {
     az_pass_rows(pass, activate_row, &activation);
 }
 
-const az_norm *az_pass_next_norm(const az_lm_pass *pass) {
-    return pass->layer + 1 < pass->lm->config.n_layers ? &pass->lm->layers[pass->layer + 1].attn_norm
-                                                       : &pass->lm->out_norm;
-}
-
 /* ---- Linear layers ------------------------------------------------------------- */
 
 typedef struct linear_work {
@@ -138,4 +133,25 @@ void az_pass_multiply(az_lm_pass *pass, const az_linear *linear, uint32_t first_
 
 void az_pass_linear(az_lm_pass *pass, const az_linear *linear) {
     az_pass_multiply(pass, linear, 0, pass->n_rows, pass->t, pass->wide);
+}
+
+/* ---- A layer ------------------------------------------------------------------- */
+
+static const az_norm *next_norm(const az_lm_pass *pass) {
+    const az_lm *lm = pass->lm;
+    return pass->layer + 1 < lm->config.n_layers ? &lm->layers[pass->layer + 1].attn_norm
+                                                 : &lm->out_norm;
+}
+
+/* x += attention(norm(x)); x += feed_forward(norm(x)): Vaswani et al., 2017, with the norms
+ * first. Where an architecture norms what it adds, the post norms are there. */
+void az_pass_layer(az_lm_pass *pass, const az_lm_layer *layer) {
+    az_pass_linear(pass, &layer->qkv);
+    az_pass_attention(pass, layer);
+    az_pass_linear(pass, &layer->attn_out);
+    az_pass_add(pass, &layer->attn_post_norm, &layer->ffn_norm);
+    az_pass_linear(pass, &layer->ffn_up);
+    az_pass_activate(pass, pass->lm->arch->activation);
+    az_pass_linear(pass, &layer->ffn_down);
+    az_pass_add(pass, &layer->ffn_post_norm, next_norm(pass));
 }

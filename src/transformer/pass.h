@@ -16,6 +16,8 @@
 
 #include "model.h"
 
+typedef struct az_lm_pass az_lm_pass;
+
 /* a = norm(x), quantised. */
 void az_pass_norm(az_lm_pass *pass, const az_norm *norm);
 /* t = linear(a). */
@@ -25,12 +27,11 @@ void az_pass_linear(az_lm_pass *pass, const az_linear *linear);
 void az_pass_attention(az_lm_pass *pass, const az_lm_layer *layer);
 /* x += t, or norm(t) if there is such a norm; then a = next(x), quantised. */
 void az_pass_add(az_lm_pass *pass, const az_norm *post, const az_norm *next);
-/* a = silu(gate) * up, gelu(gate) * up, gelu(up); gate and up are in t. */
-typedef enum az_activation { AZ_SILU_GATE, AZ_GELU_GATE, AZ_GELU } az_activation;
+/* a = what the activation makes of gate and up in t, quantised. */
 void az_pass_activate(az_lm_pass *pass, az_activation activation);
 
-/* The norm that follows this layer: the next layer's first, or the last. */
-const az_norm *az_pass_next_norm(const az_lm_pass *pass);
+/* One layer of all: a is x normed, before and after. */
+void az_pass_layer(az_lm_pass *pass, const az_lm_layer *layer);
 
 /* ---- What is behind it ---------------------------------------------------------- */
 
@@ -64,22 +65,22 @@ struct az_lm_pass {
     const az_lm *lm;
     const az_lm_row *rows;
     uint32_t n_rows;
-    uint32_t layer;        /* which one runs */
-    uint64_t *position;    /* [n_rows] */
-    az_lm_run_of *blocks;  /* [n_blocks] */
+    uint32_t layer;       /* which one runs */
+    uint64_t *position;   /* [n_rows] */
+    az_lm_run_of *blocks; /* [n_blocks] */
     uint32_t n_blocks;
 
     float *x, *t, *h;
-    size_t wide;           /* floats of a row of t */
-    az_rows a;             /* n_cols: those of the layer that reads it */
-    const float *bias;     /* of the linear layer that gave t, to be added; or NULL */
+    size_t wide;       /* floats of a row of t */
+    az_rows a;         /* n_cols: those of the layer that reads it */
+    const float *bias; /* of the linear layer that gave t, to be added; or NULL */
     /* Cosines and sines of each row's position, for full layers and for sliding ones; then
      * those of the position that the first tokens are seen from, once the window rolls. */
     float *cos[3], *sin[3]; /* [n_rows][n_rot / 2] */
     az_lm_queries q, sink_q;
     az_lm_scratch *scratch; /* [n_threads] */
     az_pool *pool;
-    atomic_bool broken;    /* set where a number is not finite */
+    atomic_bool broken; /* set where a number is not finite */
 };
 
 enum { AZ_ROPE_FULL, AZ_ROPE_SLIDING, AZ_ROPE_SINKS };

@@ -64,7 +64,9 @@ uint64_t az_rope_divide(uint64_t turn, float factor) {
     int exponent = (int)(bits >> 23 & 255) - 127;
     uint128 quotient = ((uint128)turn << 63) / m; /* * 2^(exponent - 23 + 63) too large */
     int shift = exponent + 40;
-    return shift >= 128 ? 0 : shift >= 0 ? (uint64_t)(quotient >> shift) : (uint64_t)(quotient << -shift);
+    return shift >= 128 ? 0
+           : shift >= 0 ? (uint64_t)(quotient >> shift)
+                        : (uint64_t)(quotient << -shift);
 }
 
 void az_rope_turns(uint64_t *turns, uint32_t n_rot, float base, float divisor) {

@@ -29,8 +29,8 @@ typedef struct az_lm_info {
     uint32_t n_vocab;
     uint32_t n_layers;
     uint32_t n_embd;
-    uint32_t n_trained;    /* positions that the model was trained with */
-    bool rolls;            /* a cache may go on beyond its window (positions are relative) */
+    uint32_t n_trained; /* positions that the model was trained with */
+    bool rolls;         /* a cache may go on beyond its window (positions are relative) */
     uint64_t weights_nbytes;
     uint64_t cache_nbytes; /* a position of a sequence */
 } az_lm_info;
@@ -51,11 +51,11 @@ az_status az_lm_memory(const az_gguf *gguf, uint64_t *weights_nbytes, uint64_t *
 /* A sequence that sees at most `window` tokens at a time: from then on the oldest go, but
  * for the first AZ_LM_SINKS, which every model leans on. max_run: rows of it that one batch
  * may hold. Where info->rolls is false, it ends there (az_lm_run says so). */
-enum { AZ_LM_SINKS = 16 };
+enum { AZ_LM_SINKS = 16, AZ_LM_WINDOW_MAX = 1 << 15 };
 az_status az_lm_cache_open(az_lm_cache **out, const az_lm *lm, uint32_t window, uint32_t max_run,
                            az_heap *heap, az_error *error);
 void az_lm_cache_close(az_lm_cache **cache);
-void az_lm_cache_reset(az_lm_cache *cache); /* to no tokens */
+void az_lm_cache_reset(az_lm_cache *cache);       /* to no tokens */
 uint64_t az_lm_cache_n(const az_lm_cache *cache); /* tokens seen */
 
 /* One row of a batch: the next token of a sequence. Rows of the same sequence are next to

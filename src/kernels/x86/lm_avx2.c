@@ -14,7 +14,9 @@
 DEFINE_QUANTISE(int16_t, quantise_block16)
 DEFINE_QUANTISE_ALL(int16_t, quantise_block16)
 
-enum { TILE = 6 /* rows at once: 12 sums, 2 pairs of weights and one of activations: 15 registers */ };
+enum {
+    TILE = 6 /* rows at once: 12 sums, 2 pairs of weights and one of activations: 15 registers */
+};
 
 static void put_row(int8_t *group, size_t j, const int8_t *row, size_t n) {
     for (size_t i = 0; i < n; i += 2)
@@ -120,8 +122,8 @@ AZ_LM_INLINE void score_tile(const int16_t *q, size_t n_rows, size_t d, const in
     }
 }
 
-static void score(const int8_t *q8, const int32_t *sum, size_t n_rows, size_t d,
-                  const int8_t *keys, size_t n_groups, int32_t *out, size_t out_stride) {
+static void score(const int8_t *q8, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
+                  size_t n_groups, int32_t *out, size_t out_stride) {
     (void)sum;
     const int16_t *q = (const int16_t *)(const void *)q8;
     size_t r = 0;

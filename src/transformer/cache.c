@@ -1,0 +1,51 @@
+/* cache: the keys and values of one sequence. */
+#include "model.h"
+
+az_status az_lm_cache_open(az_lm_cache **out, const az_lm *lm, uint32_t window, uint32_t max_run,
+                           az_heap *heap, az_error *error) {
+    *out = NULL;
+    const az_lm_config *c = &lm->config;
+    if (window < 2 * AZ_LM_SINKS || window > AZ_LM_WINDOW_MAX || max_run == 0 ||
+        max_run > AZ_LM_WINDOW_MAX)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "a window of %u tokens: %d to %d are possible", window, 2 * AZ_LM_SINKS,
+                            AZ_LM_WINDOW_MAX);
+    az_lm_cache *cache = az_alloc(heap, sizeof *cache);
+    if (!cache)
+        return az_alloc_failed(heap, sizeof *cache, error);
+    cache->heap = heap;
+    cache->window = window;
+    cache->n_slots = az_round_up(window + max_run, 16);
+    size_t n_scales = (size_t)c->n_layers * c->n_kv_heads * cache->n_slots;
+    size_t n = n_scales * c->head_slots;
+    cache->keys = az_alloc(heap, n);
+    cache->values = az_alloc(heap, n);
+    cache->key_scales = az_alloc(heap, n_scales * sizeof *cache->key_scales);
+    cache->value_scales = az_alloc(heap, n_scales * sizeof *cache->value_scales);
+    if (!cache->keys || !cache->values || !cache->key_scales || !cache->value_scales) {
+        az_lm_cache_close(&cache);
+        return az_alloc_failed(heap, 2 * n, error);
+    }
+    *out = cache;
+    return AZ_OK;
+}
+
+void az_lm_cache_close(az_lm_cache **out) {
+    az_lm_cache *cache = *out;
+    *out = NULL;
+    if (!cache)
+        return;
+    az_free(cache->heap, cache->keys);
+    az_free(cache->heap, cache->values);
+    az_free(cache->heap, cache->key_scales);
+    az_free(cache->heap, cache->value_scales);
+    az_free(cache->heap, cache);
+}
+
+void az_lm_cache_reset(az_lm_cache *cache) {
+    cache->n = 0;
+}
+
+uint64_t az_lm_cache_n(const az_lm_cache *cache) {
+    return cache->n;
+}
