@@ -210,11 +210,14 @@ enum {
     AZ_CPU_AVX2 = 1 << 0,
     AZ_CPU_AVX512 = 1 << 1, /* F, BW, VL, DQ and operating-system support */
     AZ_CPU_NEON = 1 << 2,
-    AZ_CPU_SHA = 1 << 3 /* x86's for SHA-256, and SSE4.1 */
+    AZ_CPU_SHA = 1 << 3,    /* x86's for SHA-256, and SSE4.1 */
+    AZ_CPU_VNNI = 1 << 4,   /* AVX-512's, with all of AZ_CPU_AVX512 */
+    AZ_CPU_AMX = 1 << 5,    /* tiles of int8, and leave to use them; with AZ_CPU_VNNI */
+    AZ_CPU_DOTPROD = 1 << 6 /* arm's sdot */
 };
 
 /* What this CPU has, less what the environment variable AIZIP_CPU_DISABLE takes
- * away (a comma-separated list of avx2, avx512, neon, sha; or all). */
+ * away (a comma-separated list of avx2, avx512, vnni, amx, neon, dotprod, sha; or all). */
 unsigned az_cpu_features(void);
 int az_cpu_count(void);
 

@@ -13,6 +13,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#endif
+#endif
+
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
 #include <cpuid.h>
 #define ON_X86 1
@@ -27,6 +35,20 @@ static uint32_t saved_registers(void) {
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
+}
+
+/* Tiles are 8 KiB that a process must ask for (Linux: Documentation/arch/x86/xstate.rst);
+ * its threads then have them, too. */
+static bool may_use_tiles(uint32_t saved) {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    const uint32_t tiles = 3u << 17;
+    return (saved & tiles) == tiles &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    (void)saved;
+    return false;
+#endif
 }
 
 static unsigned detect(void) {
@@ -53,11 +75,24 @@ static unsigned detect(void) {
     const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
     if ((saved & 0xE6) == 0xE6 && (b7 & (f | dq | bw | vl)) == (f | dq | bw | vl))
         features |= AZ_CPU_AVX512;
+    else
+        return features;
+    const unsigned vnni = 1u << 11, amx_tile = 1u << 24, amx_int8 = 1u << 25;
+    if (!(c7 & vnni))
+        return features;
+    features |= AZ_CPU_VNNI;
+    if ((d7 & (amx_tile | amx_int8)) == (amx_tile | amx_int8) && may_use_tiles(saved))
+        features |= AZ_CPU_AMX;
     return features;
 }
 #elif defined(__aarch64__)
 static unsigned detect(void) {
-    return AZ_CPU_NEON; /* every 64-bit arm has it */
+    unsigned features = AZ_CPU_NEON; /* every 64-bit arm has it */
+#if defined(__linux__) && defined(HWCAP_ASIMDDP)
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP)
+        features |= AZ_CPU_DOTPROD;
+#endif
+    return features;
 }
 #else
 static unsigned detect(void) {
@@ -76,6 +111,20 @@ static bool list_has(const char *list, const char *name) {
     return false;
 }
 
+/* What goes when a name is taken away: what stands on it, too. */
+static const struct {
+    const char *name;
+    unsigned features;
+} names[] = {
+    {"avx2", AZ_CPU_AVX2 | AZ_CPU_AVX512 | AZ_CPU_VNNI | AZ_CPU_AMX},
+    {"avx512", AZ_CPU_AVX512 | AZ_CPU_VNNI | AZ_CPU_AMX},
+    {"vnni", AZ_CPU_VNNI | AZ_CPU_AMX},
+    {"amx", AZ_CPU_AMX},
+    {"neon", AZ_CPU_NEON | AZ_CPU_DOTPROD},
+    {"dotprod", AZ_CPU_DOTPROD},
+    {"sha", AZ_CPU_SHA},
+};
+
 unsigned az_cpu_features(void) {
     unsigned features = detect();
     const char *off = getenv("AIZIP_CPU_DISABLE");
@@ -83,14 +132,9 @@ unsigned az_cpu_features(void) {
         return features;
     if (list_has(off, "all"))
         return 0;
-    if (list_has(off, "avx2"))
-        features &= ~(unsigned)AZ_CPU_AVX2;
-    if (list_has(off, "avx512"))
-        features &= ~(unsigned)AZ_CPU_AVX512;
-    if (list_has(off, "neon"))
-        features &= ~(unsigned)AZ_CPU_NEON;
-    if (list_has(off, "sha"))
-        features &= ~(unsigned)AZ_CPU_SHA;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (list_has(off, names[i].name))
+            features &= ~names[i].features;
     return features;
 }
 

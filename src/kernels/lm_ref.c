@@ -69,6 +69,10 @@ size_t az_lm_kernels_all(const az_lm_kernels **sets, unsigned *cpu_needed, size_
         {&az_lm_kernels_ref, 0},
 #if defined(__x86_64__)
         {&az_lm_kernels_avx2, AZ_CPU_AVX2},
+        {&az_lm_kernels_vnni, AZ_CPU_VNNI},
+        {&az_lm_kernels_amx, AZ_CPU_AMX},
+#elif defined(__aarch64__)
+        {&az_lm_kernels_dotprod, AZ_CPU_DOTPROD},
 #endif
     };
     size_t n = 0;
@@ -80,9 +84,9 @@ size_t az_lm_kernels_all(const az_lm_kernels **sets, unsigned *cpu_needed, size_
 }
 
 const az_lm_kernels *az_lm_kernels_get(unsigned cpu_features) {
-    const az_lm_kernels *sets[4];
-    unsigned needed[4];
-    size_t n = az_lm_kernels_all(sets, needed, 4);
+    const az_lm_kernels *sets[8];
+    unsigned needed[8];
+    size_t n = az_lm_kernels_all(sets, needed, 8);
     while ((needed[n - 1] & cpu_features) != needed[n - 1])
         n--;
     return sets[n - 1];

@@ -1,0 +1,192 @@
+/*
+ * lm_vnni: what the sets with vpdpbusd share. It multiplies unsigned bytes by signed ones,
+ * four at a time, into int32; so weights and keys are taken plus 128, and 128 times the sum
+ * of the other side, which comes with it, is what the sums begin with, less.
+ *
+ * A group is [n_cols / 4][16 rows][4]: four activations, broadcast, meet sixteen rows. STORED
+ * is what a set adds to a byte when it stores it: 128 (as a change of the highest bit), or
+ * 0, then it is added when the byte is used.
+ */
+#ifndef AZ_LM_VNNI_H
+#define AZ_LM_VNNI_H
+
+#if defined(AZ_EMULATED_X86)
+#include AZ_EMULATED_X86 /* tests: the intrinsics in plain C */
+#else
+#include <immintrin.h>
+#endif
+
+#include "../lm_vector.h"
+
+DEFINE_QUANTISE_ALL(int8_t, quantise_block8)
+
+enum { TILE = 8 /* rows at once, with two groups: 16 sums of 32 registers */ };
+
+static void put_row(int8_t *group, size_t j, const int8_t *row, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        group[i / 4 * 64 + j * 4 + i % 4] = (int8_t)(row[i] ^ STORED);
+}
+
+AZ_LM_INLINE __m512i load_bytes(const int8_t *p) {
+    __m512i bytes = _mm512_loadu_si512((const void *)p);
+    return STORED ? bytes : _mm512_xor_si512(bytes, _mm512_set1_epi8((char)0x80));
+}
+
+AZ_LM_INLINE __m512i broadcast32(const void *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+/* sums[r][g] += n_fours times four of a's rows times the groups' w, n_bytes apart. */
+AZ_LM_INLINE void dot_tile(__m512i sums[TILE][2], const int8_t *w, size_t n_bytes, size_t n_groups,
+                           const int8_t *a, size_t a_stride, size_t n_fours, size_t n_rows) {
+    for (size_t i = 0; i < n_fours; i++) {
+        __m512i first = load_bytes(w + i * 64);
+        __m512i second = n_groups > 1 ? load_bytes(w + n_bytes + i * 64) : first;
+#pragma GCC unroll 8
+        for (size_t r = 0; r < n_rows; r++) {
+            __m512i four = broadcast32(a + r * a_stride + i * 4);
+            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], first, four);
+            if (n_groups > 1)
+                sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], second, four);
+        }
+    }
+}
+
+AZ_LM_INLINE void add_scaled(float *total, __m512i sum, float scale, bool first) {
+    __m512 part = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_cvtepi32_ps(sum));
+    _mm512_storeu_ps(total, first ? part : _mm512_add_ps(_mm512_loadu_ps(total), part));
+}
+
+AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, size_t n_groups, const az_rows *a,
+                                size_t row, size_t n_rows, float *out, size_t out_stride) {
+    size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
+    const int8_t *bytes = w->groups + group * AZ_LM_GROUP * n_cols;
+    _Alignas(64) float total[TILE][2][16];
+    size_t b = 0;
+    do { /* a matrix has one block at least */
+        __m512i sums[TILE][2];
+#pragma GCC unroll 8
+        for (size_t r = 0; r < n_rows; r++)
+            sums[r][0] = sums[r][1] =
+                _mm512_set1_epi32(-128 * a->sum[(row + r) * n_blocks + b]);
+        dot_tile(sums, bytes + b * AZ_LM_BLOCK * AZ_LM_GROUP, AZ_LM_GROUP * n_cols, n_groups,
+                 a->q + row * n_cols + b * AZ_LM_BLOCK, n_cols, AZ_LM_BLOCK / 4, n_rows);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < n_rows; r++)
+            for (size_t g = 0; g < n_groups; g++)
+                add_scaled(total[r][g], sums[r][g], a->scale[(row + r) * n_blocks + b], b == 0);
+    } while (++b < n_blocks);
+    for (size_t g = 0; g < n_groups; g++) {
+        __m512 scale = _mm512_loadu_ps(w->scale + (group + g) * AZ_LM_GROUP);
+        for (size_t r = 0; r < n_rows; r++)
+            _mm512_storeu_ps(out + r * out_stride + g * AZ_LM_GROUP,
+                             _mm512_mul_ps(_mm512_load_ps(total[r][g]), scale));
+    }
+}
+
+/* All rows for one or two groups. */
+AZ_LM_INLINE void multiply_groups(const az_matrix *w, size_t group, size_t n_groups,
+                                  const az_rows *a, size_t row, size_t n_rows, float *out,
+                                  size_t out_stride) {
+#define TILE_OF(n)                                                      \
+    multiply_tile(w, group, n_groups, a, row, n, out, out_stride);      \
+    row += n, n_rows -= n, out += n * out_stride
+    while (n_rows >= TILE) {
+        TILE_OF(TILE);
+    }
+    if (n_rows >= 4) {
+        TILE_OF(4);
+    }
+    if (n_rows >= 2) {
+        TILE_OF(2);
+    }
+    if (n_rows >= 1) {
+        TILE_OF(1);
+    }
+#undef TILE_OF
+}
+
+static void multiply_by_dot(const az_matrix *w, size_t first_group, size_t n_groups,
+                            const az_rows *a, size_t first_row, size_t n_rows, float *out,
+                            size_t out_stride) {
+    size_t g = 0;
+    for (; g + 2 <= n_groups; g += 2)
+        multiply_groups(w, first_group + g, 2, a, first_row, n_rows, out + g * AZ_LM_GROUP,
+                        out_stride);
+    if (g < n_groups)
+        multiply_groups(w, first_group + g, 1, a, first_row, n_rows, out + g * AZ_LM_GROUP,
+                        out_stride);
+}
+
+AZ_LM_INLINE void score_tile(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d,
+                             const int8_t *group, int32_t *out, size_t out_stride) {
+    __m512i sums[TILE][2];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < n_rows; r++)
+        sums[r][0] = _mm512_set1_epi32(-128 * sum[r]);
+    dot_tile(sums, group, 0, 1, q, d, d / 4, n_rows);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < n_rows; r++)
+        _mm512_storeu_si512((void *)(out + r * out_stride), sums[r][0]);
+}
+
+static void score(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
+                  size_t n_groups, int32_t *out, size_t out_stride) {
+    for (size_t r = 0; r < n_rows;) {
+        size_t left = n_rows - r, n = left >= TILE ? TILE : left >= 3 ? 3 : 1;
+        for (size_t g = 0; g < n_groups; g++) {
+            const int8_t *group = keys + g * AZ_LM_GROUP * d;
+            int32_t *to = out + r * out_stride + g * AZ_LM_GROUP;
+            if (n == TILE)
+                score_tile(q + r * d, sum + r, TILE, d, group, to, out_stride);
+            else if (n == 3)
+                score_tile(q + r * d, sum + r, 3, d, group, to, out_stride);
+            else
+                score_tile(q + r * d, sum + r, 1, d, group, to, out_stride);
+        }
+        r += n;
+    }
+}
+
+AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *panel,
+                             size_t n_t, int64_t *out, size_t out_stride) {
+    __m512i sums[TILE];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < n_rows; r++)
+        sums[r] = _mm512_setzero_si512();
+    for (size_t t = 0; t < n_t; t += 2) {
+        __m512i v = _mm512_cvtepi8_epi16(
+            _mm256_loadu_si256((const __m256i *)(const void *)(panel + t * 16)));
+#pragma GCC unroll 8
+        for (size_t r = 0; r < n_rows; r++)
+            sums[r] = _mm512_dpwssd_epi32(sums[r], v, broadcast32(w + r * w_stride + t));
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < n_rows; r++) {
+        int64_t *p = out + r * out_stride;
+        __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sums[r]));
+        __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sums[r], 1));
+        _mm512_storeu_si512((void *)p, _mm512_add_epi64(_mm512_loadu_si512((void *)p), low));
+        _mm512_storeu_si512((void *)(p + 8),
+                            _mm512_add_epi64(_mm512_loadu_si512((void *)(p + 8)), high));
+    }
+}
+
+static void weigh(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *values,
+                  size_t panel_nbytes, size_t n_t, size_t d, int64_t *out, size_t out_stride) {
+    for (size_t c = 0; c < d; c += 16) {
+        const int8_t *panel = values + c / 16 * panel_nbytes;
+        size_t r = 0;
+#define TILE_OF(n)                                                                              \
+    for (; r + n <= n_rows; r += n)                                                             \
+    weigh_tile(w + r * w_stride, w_stride, n, panel, n_t, out + r * out_stride + c, out_stride)
+        TILE_OF(TILE);
+        TILE_OF(3);
+        TILE_OF(1);
+#undef TILE_OF
+    }
+}
+
+#endif
