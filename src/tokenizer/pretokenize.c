@@ -5,12 +5,14 @@
  * of alternatives, of which the first that matches is taken (as in PCRE, Python and Rust).
  * Which names stand for which patterns: llama.cpp, src/llama-vocab.cpp.
  *
- * Where may text be cut, so that the pieces of both parts are those of the whole? A match
- * begins anew where the one before ended, so the right part is safe. The left part changes
- * only if a matcher looks beyond its end, which `\s+(?!\S)` alone does; but the end of a match
- * or gap of the first patterns is an end for it, too. What comes after that pattern cuts
- * within its pieces ("  12" is " ", " 12", then " ", " ", "12", but "  " is one piece). So
- * n_safe counts the patterns up to the last one with such a look.
+ * Where may text be cut, so that the pieces of both parts are those of the whole? Between two
+ * pieces of the first patterns (n_safe of them), but for one case:
+ * - the right part is the same, as each match begins anew where the one before ended;
+ * - the left part could only differ where a matcher looks beyond its end. `\s+(?!\S)` does:
+ *   " \t!" is " ", "\t", "!", but " \t" is one piece. So not after a piece that is a single
+ *   white space and follows another one.
+ * Patterns from n_safe on cut within matches of those before: "  12" is " ", " 12" and then,
+ * if digits are by themselves, " ", " ", "12"; but "  " would be one piece.
  */
 #include "pretokenize.h"
 
@@ -290,7 +292,7 @@ enum { ALTERNATIVES_MAX = 8, PATTERNS_MAX = 5 };
 
 struct az_pretokenizer {
     matcher patterns[PATTERNS_MAX][ALTERNATIVES_MAX]; /* NULL after the last of each */
-    int n_safe; /* patterns whose pieces' ends are safe to cut at, as said above */
+    int n_safe; /* how many patterns have pieces that text may be cut between, see above */
     bool ignores_merges;
     bool adds_bos;
     const char *names; /* each with a space after it */
@@ -349,7 +351,7 @@ static const az_pretokenizer pretokenizers[] = {
     },
     {
         .patterns = {{newline}, {white_letters}, {white_punctuation}, {east_asian}, {number}},
-        .n_safe = 5, /* none looks ahead */
+        .n_safe = 3, /* the next one parts a space from the word after it */
         .names = "deepseek-coder ",
     },
     {
@@ -428,8 +430,31 @@ bool az_pretokenize(const az_pretokenizer *pre, const uint8_t *text, size_t from
     return split(&s, 0, text, from, to);
 }
 
-bool az_pretokenize_coarse(const az_pretokenizer *pre, const uint8_t *text, size_t from, size_t to,
-                           az_piece_fn take, void *context) {
-    splitter s = {.pre = pre, .n_patterns = pre->n_safe, .take = take, .context = context};
-    return split(&s, 0, text, from, to);
+/* Looks for the first end of a piece at or after `at` that is safe. */
+typedef struct cut {
+    size_t from, at, found;
+} cut;
+
+static bool take_end(void *context, const uint8_t *text, size_t from, size_t to) {
+    cut *c = context;
+    size_t len;
+    if (to < c->at)
+        return true;
+    view v = {.text = text, .end = to};
+    bool one_space = class_at(v, from, &len) == AZ_CHAR_SPACE && len == to - from;
+    /* Of a character before it that is not ASCII, it is enough that it may be white space. */
+    bool after_space =
+        from > c->from && (text[from - 1] >= 0x80 || ascii_class[text[from - 1]] == AZ_CHAR_SPACE);
+    if (one_space && after_space)
+        return true;
+    c->found = to;
+    return false;
+}
+
+size_t az_pretokenizer_cut(const az_pretokenizer *pre, const uint8_t *text, size_t from, size_t to,
+                           size_t at) {
+    cut c = {.from = from, .at = at, .found = to};
+    splitter s = {.pre = pre, .n_patterns = pre->n_safe, .take = take_end, .context = &c};
+    split(&s, 0, text, from, to);
+    return c.found;
 }

@@ -48,9 +48,9 @@ typedef bool (*az_piece_fn)(void *context, const uint8_t *text, size_t from, siz
 bool az_pretokenize(const az_pretokenizer *pre, const uint8_t *text, size_t from, size_t to,
                     az_piece_fn take, void *context);
 
-/* The same in coarser pieces, such that the text may be cut between two of them: cut there,
- * the pieces of both parts are the pieces of the whole. */
-bool az_pretokenize_coarse(const az_pretokenizer *pre, const uint8_t *text, size_t from, size_t to,
-                           az_piece_fn take, void *context);
+/* The first place found at or after `at` where text[from..to) may be cut so that the pieces of
+ * both parts are the pieces of the whole; to if there is none before. */
+size_t az_pretokenizer_cut(const az_pretokenizer *pre, const uint8_t *text, size_t from, size_t to,
+                           size_t at);
 
 #endif

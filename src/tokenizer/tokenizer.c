@@ -182,20 +182,6 @@ az_status az_tokenize_plain(const az_tokenizer *tokenizer, const uint8_t *text, 
 
 /* ---- Where to cut --------------------------------------------------------------- */
 
-/* Looks for the first end of a piece at or after `at`. */
-typedef struct cut {
-    size_t at;
-    size_t found;
-} cut;
-
-static bool take_end(void *context, const uint8_t *text, size_t from, size_t to) {
-    cut *c = context;
-    (void)text;
-    (void)from;
-    c->found = to;
-    return to < c->at;
-}
-
 static bool is_ascii_letter(uint8_t byte) {
     return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
 }
@@ -221,13 +207,15 @@ size_t az_tokenizer_cut(const az_tokenizer *tokenizer, const uint8_t *text, size
             at++;
         return at;
     }
-    cut c = {.at = at, .found = sure_end(t, text, at)};
-    while (c.found < at) {
+    size_t end = sure_end(t, text, at);
+    while (end < at) {
         uint32_t id;
-        size_t len = 0, end = next_user_token(t, text, n_bytes, c.found, &id, &len);
-        if (c.found < end && !az_pretokenize_coarse(t->pre, text, c.found, end, take_end, &c))
-            break;
-        c.found = end + len;
+        size_t len = 0, from = end, user = next_user_token(t, text, n_bytes, from, &id, &len);
+        end = user;
+        if (user >= at && from < user)
+            end = az_pretokenizer_cut(t->pre, text, from, user, at);
+        else
+            end += len;
     }
-    return c.found;
+    return end;
 }
