@@ -46,6 +46,21 @@ def gguf_seeds():
         yield head + bytes(-len(head) % 8) + data
 
 
+def tokenizer_seeds():
+    """BPE and SPM with each pre-tokenizer: th, he, the, a space and the; "\\n\\n" and " a" as user
+    tokens; then text. Then tables as they come."""
+    text = TEXT + "the  then, déjà vu 東京\u2581x\n\n a\t12345 I'll".encode() + b"\xff\xe2\x96 th" + b"a" * 99
+    # Of byte 0: the step of missing bytes; then pairs (token, token) and user tokens.
+    pairs = b"\x74\x68\x68\x65\x61\x61\x20\x74\x74\x01\x21\x02\x0c\x00\x41\x03"
+    for flags in (*range(0, 128, 16), 1, 3):
+        for step in (0, 7):
+            yield bytes((flags, 12, step)) + pairs + b"\xf2\n\n\xf2 a\xf1\n" + text
+    tokens = b"\x01a\x01b\x02ab\x61</\x83a b\x04\xe2\x96\x81a\x61 \x66<0x41>"
+    yield bytes((4, 7)) + tokens + b"\0\0" + text
+    yield bytes((5, 7)) + tokens + b"\1\0" + text
+    yield bytes((4, 7)) + tokens + b"\7\1" + text
+
+
 def main():
     shutil.rmtree(HERE / "seeds", ignore_errors=True)
     for path in sorted(GOLDEN.glob("*.aiz")):
@@ -58,6 +73,8 @@ def main():
         save("fuzz_archive_read", b"\x01" + archive)
     for model in gguf_seeds():
         save("fuzz_gguf", model)
+    for vocabulary in tokenizer_seeds():
+        save("fuzz_tokenizer", vocabulary)
     # Three stored blocks; 0xFE 0xFD becomes 65,536 zeros, and checks are made right.
     header = b"\x9aAIZ\x01\x01\x01\x01?"
     block = b"\x9aBK\x01....%c%c%s????%s"
