@@ -48,5 +48,6 @@ int az_print_help(void) {
 int az_print_version(void) {
     puts(az_build_info());
     az_compare_print_libraries(stdout);
+    az_model_print_libraries(stdout);
     return AZ_EXIT_OK;
 }
