@@ -31,6 +31,7 @@ const char *az_status_name(az_status status) {
     case AZ_ERROR_CANCELLED: return "cancelled";
     case AZ_ERROR_THREAD: return "no thread could be started";
     case AZ_ERROR_INTERNAL: return "internal error";
+    case AZ_ERROR_MODEL: return "unusable model file";
     }
     return "unknown status";
 }

@@ -1,6 +1,6 @@
 /*
  * base: what every other layer stands on. Status and error text, allocation,
- * numbers as bytes, checks, threads, CPU features. Includes nothing of
+ * numbers as bytes, checks, files as memory, threads, CPU features. Includes nothing of
  * ours but the public header, for its types.
  */
 #ifndef AZ_BASE_H
@@ -129,6 +129,35 @@ void az_hash_begin(az_hash *hash, uint32_t seed);
 void az_hash_add(az_hash *hash, const void *data, size_t n_bytes); /* data may be NULL if empty */
 uint32_t az_hash_value(const az_hash *hash);
 
+/* SHA-256 of data that comes in pieces. */
+typedef struct az_sha256 {
+    uint32_t state[8];
+    uint64_t n_bytes; /* so far */
+    uint8_t kept[64]; /* the n_bytes % 64 that are no whole block yet */
+    void (*blocks)(uint32_t state[8], const uint8_t *data, size_t n_blocks);
+} az_sha256;
+
+void az_sha256_begin(az_sha256 *hash);
+void az_sha256_add(az_sha256 *hash, const void *data, size_t n_bytes); /* NULL if empty */
+void az_sha256_end(az_sha256 *hash, uint8_t sum[32]); /* then it must begin again */
+
+/* ---- Files as memory --------------------------------------------------- */
+
+/* A file's bytes, to be read only. */
+typedef struct az_map {
+    const uint8_t *data; /* NULL: none */
+    size_t n_bytes;
+} az_map;
+
+/* A regular file that isn't empty, or AZ_ERROR_READ with the path and the reason. */
+az_status az_map_open(az_map *out, const char *path, az_error *error);
+void az_map_close(az_map *map); /* takes an empty one */
+/* Part of a map that won't be needed soon: its whole pages may go back to the system. */
+void az_map_release(const uint8_t *data, size_t n_bytes);
+
+/* The part of a path that an error shows: all of it, or the end of a long one. */
+const char *az_path_end(const char *path);
+
 /* ---- Threads ---------------------------------------------------------- */
 
 /* POSIX threads, mutexes and conditions; signals stay with the threads that the
@@ -156,11 +185,12 @@ uint64_t az_clock_ms(void);
 enum {
     AZ_CPU_AVX2 = 1 << 0,
     AZ_CPU_AVX512 = 1 << 1, /* F, BW, VL, DQ and operating-system support */
-    AZ_CPU_NEON = 1 << 2
+    AZ_CPU_NEON = 1 << 2,
+    AZ_CPU_SHA = 1 << 3 /* x86's for SHA-256, and SSE4.1 */
 };
 
 /* What this CPU has, less what the environment variable AIZIP_CPU_DISABLE takes
- * away (a comma-separated list of avx2, avx512, neon; or all). */
+ * away (a comma-separated list of avx2, avx512, neon, sha; or all). */
 unsigned az_cpu_features(void);
 int az_cpu_count(void);
 

@@ -34,18 +34,24 @@ static unsigned detect(void) {
     unsigned features = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return 0;
+    unsigned b7, c7, d7;
+    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d7))
+        return 0;
+    const unsigned ssse3 = 1u << 9, sse41 = 1u << 19, sha = 1u << 29;
+    if ((c & (ssse3 | sse41)) == (ssse3 | sse41) && (b7 & sha))
+        features |= AZ_CPU_SHA;
     const unsigned osxsave = 1u << 27, avx = 1u << 28;
     if ((c & (osxsave | avx)) != (osxsave | avx))
-        return 0;
+        return features;
     uint32_t saved = saved_registers();
-    if ((saved & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        return 0;
+    if ((saved & 0x06) != 0x06)
+        return features;
     const unsigned bmi1 = 1u << 3, avx2 = 1u << 5, bmi2 = 1u << 8;
-    if ((b & (bmi1 | avx2 | bmi2)) != (bmi1 | avx2 | bmi2))
-        return 0;
+    if ((b7 & (bmi1 | avx2 | bmi2)) != (bmi1 | avx2 | bmi2))
+        return features;
     features |= AZ_CPU_AVX2;
     const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
-    if ((saved & 0xE6) == 0xE6 && (b & (f | dq | bw | vl)) == (f | dq | bw | vl))
+    if ((saved & 0xE6) == 0xE6 && (b7 & (f | dq | bw | vl)) == (f | dq | bw | vl))
         features |= AZ_CPU_AVX512;
     return features;
 }
@@ -83,6 +89,8 @@ unsigned az_cpu_features(void) {
         features &= ~(unsigned)AZ_CPU_AVX512;
     if (list_has(off, "neon"))
         features &= ~(unsigned)AZ_CPU_NEON;
+    if (list_has(off, "sha"))
+        features &= ~(unsigned)AZ_CPU_SHA;
     return features;
 }
 

@@ -1,0 +1,4 @@
+#include "gguf/gguf.h"
+int main(void) {
+    return 0;
+}
