@@ -189,9 +189,9 @@ typedef struct az_progress {
     bool drawn; /* the line is on the screen now */
     bool decoding;
     const char *verb;
-    uint64_t n_bytes; /* of input; UINT64_MAX: unknown */
+    uint64_t n_bytes;  /* of input; UINT64_MAX: unknown */
     uint64_t n_before; /* of them, done before this began */
-    double started;   /* seconds */
+    double started;    /* seconds */
     double last_drawn;
 } az_progress;
 

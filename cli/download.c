@@ -172,8 +172,8 @@ static int begin(transfer *t) {
         return t->rc = AZ_EXIT_FILE;
     }
     if (code != 206 && code != 200) {
-        az_say_error(&t->opt->base, t->download->name,
-                     "the server's answer is no file (HTTP %ld).", code);
+        az_say_error(&t->opt->base, t->download->name, "the server's answer is no file (HTTP %ld).",
+                     code);
         return t->rc = AZ_EXIT_FILE;
     }
     t->download->resumed = code == 206;

@@ -28,9 +28,8 @@ typedef struct az_model_options {
 int az_model_list(const az_model_options *opt);
 int az_model_info_of(const az_model_options *opt, const char *name);
 
-/* Opens a model, or says why not and returns an exit code. `name` is for messages. */
-int az_model_open_or_say(const az_options *opt, az_model **model, const char *path,
-                         const char *name);
+/* Opens a model, or says why not and returns an exit code. */
+int az_model_open_or_say(const az_options *opt, az_model **model, const char *path);
 
 /* ---- model_fetch.c ---------------------------------------------------- */
 
@@ -42,7 +41,7 @@ void az_model_print_known(FILE *stream);
 
 /* A fetch that goes on: files beside the final one, kept when it is cut short. */
 typedef struct az_download {
-    const char *name;    /* for messages */
+    const char *name; /* for messages */
     const char *url;
     const char *part;    /* path of what has come so far */
     const char *sidecar; /* path of what the server said of it */

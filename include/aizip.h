@@ -237,11 +237,11 @@ typedef struct az_model az_model;
 typedef struct az_model_info {
     const char *architecture; /* "llama"; "" if the file does not say. Lives as long as the handle,
                                  as do all texts here. */
-    const char *type;         /* how the weights are kept, "Q4_1": what the file says of itself, else
+    const char *type;      /* how the weights are kept, "Q4_1": what the file says of itself, else
                                  the type of most of the bytes */
-    uint64_t file_nbytes;     /* of all files, where the model is split */
-    uint64_t n_parameters;    /* values in all tensors */
-    size_t n_values;          /* of metadata */
+    uint64_t file_nbytes;  /* of all files, where the model is split */
+    uint64_t n_parameters; /* values in all tensors */
+    size_t n_values;       /* of metadata */
     size_t n_tensors;
     uint32_t gguf_version;
 } az_model_info;

@@ -70,12 +70,12 @@ static uint64_t n_items_of(const az_gguf_tensor *tensor) {
 
 /* What general.file_type means: llama.cpp's numbers (llama_ftype). */
 static const char *const file_types[] = {
-    [0] = "F32",     [1] = "F16",     [2] = "Q4_0",      [3] = "Q4_1",    [7] = "Q8_0",
-    [8] = "Q5_0",    [9] = "Q5_1",    [10] = "Q2_K",     [11] = "Q3_K_S", [12] = "Q3_K_M",
-    [13] = "Q3_K_L", [14] = "Q4_K_S", [15] = "Q4_K_M",   [16] = "Q5_K_S", [17] = "Q5_K_M",
-    [18] = "Q6_K",   [19] = "IQ2_XXS", [20] = "IQ2_XS",  [21] = "Q2_K_S", [22] = "IQ3_XS",
-    [23] = "IQ3_XXS", [24] = "IQ1_S", [25] = "IQ4_NL",   [26] = "IQ3_S",  [27] = "IQ3_M",
-    [28] = "IQ2_S",  [29] = "IQ2_M",  [30] = "IQ4_XS",   [31] = "IQ1_M",  [32] = "BF16",
+    [0] = "F32",      [1] = "F16",      [2] = "Q4_0",    [3] = "Q4_1",    [7] = "Q8_0",
+    [8] = "Q5_0",     [9] = "Q5_1",     [10] = "Q2_K",   [11] = "Q3_K_S", [12] = "Q3_K_M",
+    [13] = "Q3_K_L",  [14] = "Q4_K_S",  [15] = "Q4_K_M", [16] = "Q5_K_S", [17] = "Q5_K_M",
+    [18] = "Q6_K",    [19] = "IQ2_XXS", [20] = "IQ2_XS", [21] = "Q2_K_S", [22] = "IQ3_XS",
+    [23] = "IQ3_XXS", [24] = "IQ1_S",   [25] = "IQ4_NL", [26] = "IQ3_S",  [27] = "IQ3_M",
+    [28] = "IQ2_S",   [29] = "IQ2_M",   [30] = "IQ4_XS", [31] = "IQ1_M",  [32] = "BF16",
 };
 
 static const char *find_type(const az_gguf *gguf) {
@@ -152,19 +152,17 @@ void az_model_get_info(const az_model *model, az_model_info *info) {
 
 void az_model_get_value(const az_model *model, size_t i, az_model_value *value) {
     static const char *const names[] = {
-        [AZ_GGUF_U8] = "u8",         [AZ_GGUF_I8] = "i8",       [AZ_GGUF_U16] = "u16",
-        [AZ_GGUF_I16] = "i16",       [AZ_GGUF_U32] = "u32",     [AZ_GGUF_I32] = "i32",
-        [AZ_GGUF_F32] = "f32",       [AZ_GGUF_BOOL] = "bool",   [AZ_GGUF_STRING] = "string",
-        [AZ_GGUF_ARRAY] = "unknown", [AZ_GGUF_U64] = "u64",     [AZ_GGUF_I64] = "i64",
+        [AZ_GGUF_U8] = "u8",         [AZ_GGUF_I8] = "i8",     [AZ_GGUF_U16] = "u16",
+        [AZ_GGUF_I16] = "i16",       [AZ_GGUF_U32] = "u32",   [AZ_GGUF_I32] = "i32",
+        [AZ_GGUF_F32] = "f32",       [AZ_GGUF_BOOL] = "bool", [AZ_GGUF_STRING] = "string",
+        [AZ_GGUF_ARRAY] = "unknown", [AZ_GGUF_U64] = "u64",   [AZ_GGUF_I64] = "i64",
         [AZ_GGUF_F64] = "f64",
     };
     const az_gguf_value *v = az_gguf_value_at(model->gguf, i);
-    bool is_array = v->type == AZ_GGUF_ARRAY;
-    uint32_t type = is_array ? v->item_type : v->type;
     *value = (az_model_value){.key = model->keys[i],
-                              .type = type <= AZ_GGUF_F64 ? names[type] : "unknown",
-                              .n_items = is_array ? v->n_items : 1,
-                              .is_array = is_array};
+                              .type = v->item_type <= AZ_GGUF_F64 ? names[v->item_type] : "unknown",
+                              .n_items = v->n_items,
+                              .is_array = v->type == AZ_GGUF_ARRAY};
 }
 
 void az_model_get_tensor(const az_model *model, size_t i, az_model_tensor *tensor) {
@@ -236,22 +234,19 @@ static size_t print_number(char *buf, size_t capacity, uint32_t type, const uint
 size_t az_model_item_text(const az_model *model, size_t i, uint64_t item, char *buf,
                           size_t capacity) {
     const az_gguf_value *value = az_gguf_value_at(model->gguf, i);
-    uint32_t type = value->type == AZ_GGUF_ARRAY ? value->item_type : value->type;
-    size_t n_bytes = number_nbytes(type);
+    size_t n_bytes = number_nbytes(value->item_type);
     if (capacity)
         *buf = '\0';
-    if (n_bytes && (value->n_bytes < n_bytes || item > (value->n_bytes - n_bytes) / n_bytes))
+    if (item >= value->n_items)
         return 0;
     if (n_bytes)
-        return print_number(buf, capacity, type, value->data + item * n_bytes);
+        return print_number(buf, capacity, value->item_type, value->data + item * n_bytes);
+    if (value->item_type != AZ_GGUF_STRING)
+        return 0;
     az_gguf_text text = {"", 0};
-    if (value->type == AZ_GGUF_STRING) {
-        text = text_of(model->gguf, model->keys[i]);
-    } else if (type == AZ_GGUF_STRING && item < value->n_items) {
-        size_t at = 0;
-        for (uint64_t k = 0; k <= item; k++)
-            text = az_gguf_next_text(value, &at);
-    }
+    size_t at = 0;
+    for (uint64_t k = 0; k <= item; k++)
+        text = az_gguf_next_text(value, &at);
     if (capacity) {
         size_t n = text.n_bytes < capacity ? text.n_bytes : capacity - 1;
         if (n)
@@ -277,14 +272,9 @@ static const az_gguf_value *find(const az_model *model, const char *name) {
 /* Number `item` of the value; of a single number that number. Clamped to what
  * any model has, so that no product of a few overflows. */
 static uint64_t number(const az_gguf_value *value, uint64_t item) {
-    uint32_t type = !value ? AZ_GGUF_STRING
-                    : value->type == AZ_GGUF_ARRAY ? value->item_type
-                                                   : value->type;
-    if (number_nbytes(type) == 0 || type == AZ_GGUF_F32 || type == AZ_GGUF_F64)
+    if (!value || (value->type == AZ_GGUF_ARRAY && item >= value->n_items))
         return 0;
-    if (value->type == AZ_GGUF_ARRAY && item >= value->n_items)
-        return 0;
-    int64_t n = az_gguf_item_int(value, value->type == AZ_GGUF_ARRAY ? item : 0);
+    int64_t n = az_gguf_item_int(value, item);
     return n < 0 ? 0 : n > 1 << 20 ? 1 << 20 : (uint64_t)n;
 }
 
