@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """make_seeds.py: makes fuzz/seeds/ from the archives in tests/golden (see make.py there) and a
-few contents. Each seed begins with the option bytes that its fuzzer reads."""
+few contents and model files. Each seed begins with the option bytes that its fuzzer reads."""
 
 import hashlib
 import pathlib
 import shutil
+import struct
 
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "tests" / "golden"
@@ -17,6 +18,34 @@ def save(fuzzer, data):
     (folder / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
 
 
+def gguf_text(text):
+    return struct.pack("<Q", len(text)) + text
+
+
+def gguf_seeds():
+    """Model files: a value of each type and arrays of some; a tensor of each type of data."""
+    formats = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q",
+               12: "d"}
+    values = [gguf_text(b"k%d" % t) + struct.pack("<I" + f, t, 1) for t, f in formats.items()]
+    values.append(gguf_text(b"text") + struct.pack("<I", 8) + gguf_text(b"llama"))
+    texts = struct.pack("<IIQ", 9, 8, 2) + gguf_text(b"") + gguf_text(b"ab")
+    values.append(gguf_text(b"texts") + texts)
+    for t, f in formats.items():
+        values.append(gguf_text(b"a%d" % t) + struct.pack("<IIQ2" + f, 9, t, 2, 0, 1))
+    alignment = gguf_text(b"general.alignment") + struct.pack("<II", 4, 8)
+    yield b"GGUF" + struct.pack("<IQQ", 2, 0, len(values)) + b"".join(values)
+    # ggml's number: values and bytes of a block
+    blocks = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+              10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210),
+              16: (256, 66), 20: (32, 18), 23: (256, 136), 30: (1, 2)}
+    for kind, (n_items, n_bytes) in blocks.items():
+        tensors = gguf_text(b"blk.0.x") + struct.pack("<I2QIQ", 2, n_items, 2, kind, 0)
+        tensors += gguf_text(b"norm") + struct.pack("<IQIQ", 1, 4, 0, 2 * n_bytes + 7 & ~7)
+        head = b"GGUF" + struct.pack("<IQQ", 3, 2, 2) + alignment + values[kind % 11] + tensors
+        data = bytes(i * 37 % 256 for i in range(2 * n_bytes + 7 & ~7)) + bytes(16)
+        yield head + bytes(-len(head) % 8) + data
+
+
 def main():
     shutil.rmtree(HERE / "seeds", ignore_errors=True)
     for path in sorted(GOLDEN.glob("*.aiz")):
@@ -27,6 +56,8 @@ def main():
         save("fuzz_decode", bytes((1, 0x3C)) + archive)
         save("fuzz_decode", bytes((6, 0xC7)) + archive)
         save("fuzz_archive_read", b"\x01" + archive)
+    for model in gguf_seeds():
+        save("fuzz_gguf", model)
     # Three stored blocks; 0xFE 0xFD becomes 65,536 zeros, and checks are made right.
     header = b"\x9aAIZ\x01\x01\x01\x01?"
     block = b"\x9aBK\x01....%c%c%s????%s"

@@ -1,4 +1,4 @@
-/* base: errors, counted memory, numbers, checks, threads, CPU features. */
+/* base: errors, counted memory, numbers, checks, files as memory, threads, CPU features. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -277,6 +279,154 @@ static void check_in_pieces_is_the_same(void **state) {
     }
 }
 
+static void sha256_of(const void *data, size_t n, size_t step, uint8_t sum[32]) {
+    az_sha256 hash;
+    az_sha256_begin(&hash);
+    for (size_t pos = 0; pos < n; pos += step)
+        az_sha256_add(&hash, (const uint8_t *)data + pos, n - pos < step ? n - pos : step);
+    az_sha256_end(&hash, sum);
+}
+
+/* The examples of FIPS 180-4's author, NIST (csrc.nist.gov, "Secure Hashing"). */
+static void sha256_is_the_standards(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t times;
+        const char *want;
+    } cases[] = {
+        {"", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqr"
+         "lmnopqrsmnopqrstnopqrstu",
+         1, "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
+        {"a", 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+    };
+    for (int plain = 0; plain < 2; plain++) {
+        if (plain)
+            setenv("AIZIP_CPU_DISABLE", "sha", 1);
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            az_sha256 hash;
+            uint8_t sum[32];
+            char hex[65];
+            az_sha256_begin(&hash);
+            for (size_t k = 0; k < cases[i].times; k++)
+                az_sha256_add(&hash, cases[i].text, strlen(cases[i].text));
+            az_sha256_end(&hash, sum);
+            for (int k = 0; k < 32; k++)
+                snprintf(hex + 2 * k, 3, "%02x", sum[k]);
+            assert_string_equal(hex, cases[i].want);
+        }
+    }
+    unsetenv("AIZIP_CPU_DISABLE");
+}
+
+static void sha256_is_the_same_in_pieces_and_on_any_cpu(void **state) {
+    (void)state;
+    static uint8_t data[3000];
+    generate_noise(data, sizeof data, 5);
+    for (size_t n = 0; n < sizeof data; n += 1 + n / 200) {
+        uint8_t whole[32], pieces[32], plain[32];
+        size_t at = n % 7; /* any alignment */
+        size_t n_here = n < sizeof data - at ? n : sizeof data - at;
+        sha256_of(data + at, n_here, SIZE_MAX / 2, whole);
+        sha256_of(data + at, n_here, 1 + n * 31 % 150, pieces);
+        setenv("AIZIP_CPU_DISABLE", "sha", 1);
+        sha256_of(data + at, n_here, SIZE_MAX / 2, plain);
+        unsetenv("AIZIP_CPU_DISABLE");
+        assert_memory_equal(whole, pieces, 32);
+        assert_memory_equal(whole, plain, 32);
+    }
+}
+
+/* ---- Files as memory -------------------------------------------------------- */
+
+static char folder[64], path[160];
+
+static const char *path_of(const char *name) {
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void check_not_mapped(const char *name, const char *sentence) {
+    az_error error;
+    az_map map = {NULL, 77};
+    assert_int_equal(az_map_open(&map, name, &error), AZ_ERROR_READ);
+    assert_int_equal(error.status, AZ_ERROR_READ);
+    if (!strstr(error.text, sentence))
+        fail_msg("\"%s\" has no \"%s\"", error.text, sentence);
+    assert_null(map.data);
+}
+
+static void map_is_the_file(void **state) {
+    (void)state;
+    enum { N = 3 * 65536 + 5 };
+    static uint8_t data[N];
+    generate_noise(data, N, 9);
+    FILE *f = fopen(path_of("file"), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, N, f), N);
+    assert_int_equal(fclose(f), 0);
+    az_map map;
+    assert_int_equal(az_map_open(&map, path, NULL), AZ_OK);
+    assert_int_equal(map.n_bytes, N);
+    for (size_t n = 0; n <= N; n = 2 * n + 1) { /* pages that went come back */
+        assert_memory_equal(map.data, data, N);
+        az_map_release(map.data + N - n, n);
+    }
+    assert_memory_equal(map.data, data, N);
+    az_map_close(&map);
+    assert_null(map.data);
+    az_map_close(&map);
+}
+
+static void what_cannot_be_mapped_is_named(void **state) {
+    (void)state;
+    check_not_mapped(path_of("none"), "/none: there is no such file");
+    check_not_mapped(path_of("file/none"), "/file/none: there is no such file");
+    check_not_mapped(folder, ": is a directory");
+    check_not_mapped("", "there is no such file");
+    FILE *f = fopen(path_of("empty"), "wb");
+    assert_non_null(f);
+    fclose(f);
+    check_not_mapped(path, "/empty: is empty");
+    assert_int_equal(mkfifo(path_of("pipe"), 0600), 0);
+    check_not_mapped(path, "/pipe: is not a regular file");
+    assert_int_equal(symlink("round", path_of("round")), 0);
+    check_not_mapped(path, "/round: the symbolic links go round in circles");
+    if (geteuid() != 0) {
+        assert_int_equal(chmod(path_of("empty"), 0), 0);
+        check_not_mapped(path, "/empty: no permission to read it");
+    }
+}
+
+static void long_paths_are_shown_by_their_end(void **state) {
+    (void)state;
+    char name[400];
+    memset(name, 'a', sizeof name);
+    name[sizeof name - 1] = '\0';
+    check_not_mapped(name, "aaa: the name is too long");
+    assert_int_equal(strlen(az_path_end(name)), 96);
+    memcpy(name + 330, "/folder/x", 9);
+    assert_string_equal(az_path_end(name), name + 331);
+    assert_string_equal(az_path_end("models/a.gguf"), "models/a.gguf");
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "%s", "/tmp/az_test_base_XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    char command[96];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    return system(command);
+}
+
 /* ---- Threads ---------------------------------------------------------------- */
 
 typedef struct shared {
@@ -372,9 +522,10 @@ static void features_can_be_taken_away(void **state) {
         {"avx2", AZ_CPU_AVX2},
         {"avx512", AZ_CPU_AVX512},
         {"neon", AZ_CPU_NEON},
+        {"sha", AZ_CPU_SHA},
         {"avx2,avx512", AZ_CPU_AVX2 | AZ_CPU_AVX512},
-        {"all", AZ_CPU_AVX2 | AZ_CPU_AVX512 | AZ_CPU_NEON},
-        {"neon,all", AZ_CPU_AVX2 | AZ_CPU_AVX512 | AZ_CPU_NEON},
+        {"all", AZ_CPU_AVX2 | AZ_CPU_AVX512 | AZ_CPU_NEON | AZ_CPU_SHA},
+        {"neon,all", AZ_CPU_AVX2 | AZ_CPU_AVX512 | AZ_CPU_NEON | AZ_CPU_SHA},
         {"avx,avx2x,avx51,,", 0},
     };
     unsetenv("AIZIP_CPU_DISABLE");
@@ -401,10 +552,15 @@ int main(void) {
         cmocka_unit_test(varints_have_one_form_only),
         cmocka_unit_test(check_is_xxh32),
         cmocka_unit_test(check_in_pieces_is_the_same),
+        cmocka_unit_test(sha256_is_the_standards),
+        cmocka_unit_test(sha256_is_the_same_in_pieces_and_on_any_cpu),
+        cmocka_unit_test(map_is_the_file),
+        cmocka_unit_test(what_cannot_be_mapped_is_named),
+        cmocka_unit_test(long_paths_are_shown_by_their_end),
         cmocka_unit_test(threads_take_turns),
         cmocka_unit_test(waiting_ends_by_itself),
         cmocka_unit_test(limit_holds_for_all_threads_together),
         cmocka_unit_test(features_can_be_taken_away),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -157,14 +157,13 @@ static az_status sort_tensors(az_gguf *gguf, az_error *error) {
     for (size_t i = 0; i < n; i++)
         gguf->sorted_tensors[i] = &gguf->tensors[i].name;
     az_gguf_sort(gguf->sorted_tensors, n);
-    size_t twice = az_gguf_first_twice(gguf->sorted_tensors, n);
-    if (twice == n)
+    const az_gguf_text *twice = az_gguf_twice(gguf->sorted_tensors, n);
+    if (!twice)
         return AZ_OK;
-    const az_gguf_text *name = gguf->sorted_tensors[twice];
     const az_gguf_part *part = &gguf->parts[0];
-    uint64_t where =
-        gguf->n_parts > 1 ? AZ_ERROR_NO_OFFSET : (uint64_t)(name->bytes - (const char *)part->data);
-    return az_gguf_bad(part, error, where, "tensor %.*s is there twice", AZ_GGUF_SHOWN(*name));
+    uint64_t where = gguf->n_parts > 1 ? AZ_ERROR_NO_OFFSET
+                                       : (uint64_t)(twice->bytes - (const char *)part->data);
+    return az_gguf_bad(part, error, where, "tensor %.*s is there twice", AZ_GGUF_SHOWN(*twice));
 }
 
 /* ---- The view --------------------------------------------------------------------------- */

@@ -78,11 +78,13 @@ void az_gguf_sort(const az_gguf_text **texts, size_t n) {
     }
 }
 
-size_t az_gguf_first_twice(const az_gguf_text *const *sorted, size_t n) {
-    for (size_t i = 1; i < n; i++)
-        if (!is_less(sorted[i - 1], sorted[i]))
-            return i;
-    return n;
+const az_gguf_text *az_gguf_twice(const az_gguf_text *const *sorted, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        const az_gguf_text *a = sorted[i - 1], *b = sorted[i];
+        if (!is_less(a, b)) /* heapsort leaves equal ones in any order */
+            return (uintptr_t)a->bytes > (uintptr_t)b->bytes ? a : b;
+    }
+    return NULL;
 }
 
 const az_gguf_text *az_gguf_search(const az_gguf_text *const *sorted, size_t n, const char *name) {
@@ -238,11 +240,10 @@ static az_status read_values(cursor *c, az_gguf_part *part, uint64_t n_values, a
     }
     part->n_values = (size_t)n_values;
     az_gguf_sort(part->sorted_values, part->n_values);
-    size_t twice = az_gguf_first_twice(part->sorted_values, part->n_values);
-    if (twice < part->n_values)
-        return az_gguf_bad(part, c->error,
-                           (uint64_t)(part->sorted_values[twice]->bytes - (const char *)part->data),
-                           "key %.*s is there twice", AZ_GGUF_SHOWN(*part->sorted_values[twice]));
+    const az_gguf_text *twice = az_gguf_twice(part->sorted_values, part->n_values);
+    if (twice)
+        return az_gguf_bad(part, c->error, (uint64_t)(twice->bytes - (const char *)part->data),
+                           "key %.*s is there twice", AZ_GGUF_SHOWN(*twice));
     return AZ_OK;
 }
 

@@ -42,8 +42,8 @@ enum { AZ_GGUF_SHOWN_MAX = 64 };
 
 /* Puts texts in order; bytes are compared without sign, a beginning comes before the whole. */
 void az_gguf_sort(const az_gguf_text **texts, size_t n);
-/* The place of a text that is there twice, or n. `sorted` is. */
-size_t az_gguf_first_twice(const az_gguf_text *const *sorted, size_t n);
+/* A text that is equal to one before it in memory, or NULL. */
+const az_gguf_text *az_gguf_twice(const az_gguf_text *const *sorted, size_t n);
 /* Where `sorted` has the name; NULL: nowhere. */
 const az_gguf_text *az_gguf_search(const az_gguf_text *const *sorted, size_t n, const char *name);
 
