@@ -38,7 +38,9 @@ int az_print_help(void) {
           "  aizip -l *.aiz               sizes and settings\n"
           "  tar -I aizip -cf dir.tar.aiz dir; tar -I aizip -xf dir.tar.aiz\n"
           "  aizip -d --salvage -o part.txt damaged.aiz\n"
+          "  aizip model fetch smollm2-135m\n"
           "\n"
+          "aizip model fetches and shows language models: see aizip model --help.\n"
           "Exit code: 0 success, 1 a file can't be read or written, 2 usage, 3 damaged or no\n"
           "archive, 4 memory, 5 the archive needs another version of aizip.\n",
           stdout);
