@@ -53,6 +53,9 @@ need_build() {
     need gcc libc6-dev make cmake libxxhash-dev || die "the packages for building could not be installed"
     # Without these, aizip -v leaves a row of its table out.
     need zlib1g-dev liblzma-dev libzstd-dev || say "going on without them"
+    # Without this, aizip model fetch takes no URLs. Any of its kinds will do.
+    [ -e /usr/include/curl/curl.h ] || ls /usr/include/*/curl/curl.h >/dev/null 2>&1 ||
+        need libcurl4-openssl-dev || say "going on without libcurl"
     version=$(cmake --version | sed -n '1s/.* //p')
     case $version in
     3.2[0-4].* | 3.1* | 3.[0-9].* | [12].*)

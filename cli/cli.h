@@ -14,6 +14,8 @@
  *   progress.c  the line on a terminal that says how far it is
  *   compare.c   -v: the same file through gzip, xz and zstd
  *   list.c      -l
+ *   models.c    where models are: names become paths
+ *   model*.c    the command `aizip model` (model.h)
  */
 #ifndef AZ_CLI_H
 #define AZ_CLI_H
@@ -41,7 +43,13 @@ enum {
 
 /* ---- options.c -------------------------------------------------------- */
 
-typedef enum az_mode { AZ_MODE_COMPRESS, AZ_MODE_DECOMPRESS, AZ_MODE_TEST, AZ_MODE_LIST } az_mode;
+typedef enum az_mode {
+    AZ_MODE_COMPRESS,
+    AZ_MODE_DECOMPRESS,
+    AZ_MODE_TEST,
+    AZ_MODE_LIST,
+    AZ_MODE_MODEL /* aizip model */
+} az_mode;
 typedef enum az_verify { AZ_VERIFY_AUTO, AZ_VERIFY_ON, AZ_VERIFY_OFF } az_verify;
 
 typedef struct az_options {
@@ -90,6 +98,10 @@ void az_say_warning(const az_options *opt, const char *name, const char *format,
 /* The same without "aizip: ": summaries. */
 void az_say(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void az_print_escaped(FILE *stream, const char *text);
+/* The same as a JSON string, with its quotes, on stdout. JSON is Unicode and a
+ * name may be any bytes: a byte that is not valid UTF-8 becomes \udc80 + its low
+ * bits, as Python's os.fsdecode does. */
+void az_print_json_string(const char *text);
 
 /* Decodes the UTF-8 character at the start of `text`. Returns its length, 0 if
  * the bytes there are not valid UTF-8. */
@@ -177,8 +189,9 @@ typedef struct az_progress {
     bool drawn; /* the line is on the screen now */
     bool decoding;
     const char *verb;
-    uint64_t n_bytes; /* of input; UINT64_MAX: unknown */
-    double started;   /* seconds */
+    uint64_t n_bytes;  /* of input; UINT64_MAX: unknown */
+    uint64_t n_before; /* of them, done before this began */
+    double started;    /* seconds */
     double last_drawn;
 } az_progress;
 
@@ -250,5 +263,43 @@ typedef struct az_list {
 int az_list_file(void *opaque, const az_options *opt, const char *name, bool *stop);
 void az_list_begin(const az_options *opt);
 void az_list_end(const az_options *opt, const az_list *list);
+
+/* ---- models.c --------------------------------------------------------- */
+
+typedef struct az_model_file {
+    char *path;
+    char *name; /* without folder and .gguf */
+    dev_t device;
+    ino_t inode;
+    uint64_t n_bytes;
+} az_model_file;
+
+typedef struct az_models {
+    az_model_file *files; /* [n] */
+    size_t n;
+} az_models;
+
+/* The folder that aizip keeps models in; it may not exist. NULL if the
+ * environment names none, or without memory. The caller frees it. */
+char *az_models_folder(void);
+
+/* All models found, those of the model folder first. Returns an exit code. */
+int az_models_list(az_models *models, const az_options *opt);
+void az_models_free(az_models *models);
+
+/* What -m takes, a path or a name, to a path, which the caller frees. Says why
+ * not and returns an exit code if there is no such model, or several. */
+int az_models_find(const az_options *opt, const char *name, char **path);
+
+/* Whether a file of the model folder may have this name: letters, digits and
+ * ._-+@, not first a dot or a minus. */
+#define AZ_MODEL_NAME_MAX 200
+bool az_model_name_is_valid(const char *name);
+
+/* ---- model.c ---------------------------------------------------------- */
+
+/* aizip model ...; argv[0] is "model". Returns an exit code. */
+int az_model_command(int argc, char **argv);
+void az_model_print_libraries(FILE *stream);
 
 #endif

@@ -38,7 +38,9 @@ int az_print_help(void) {
           "  aizip -l *.aiz               sizes and settings\n"
           "  tar -I aizip -cf dir.tar.aiz dir; tar -I aizip -xf dir.tar.aiz\n"
           "  aizip -d --salvage -o part.txt damaged.aiz\n"
+          "  aizip model fetch smollm2-135m\n"
           "\n"
+          "aizip model fetches and shows language models: see aizip model --help.\n"
           "Exit code: 0 success, 1 a file can't be read or written, 2 usage, 3 damaged or no\n"
           "archive, 4 memory, 5 the archive needs another version of aizip.\n",
           stdout);
@@ -48,5 +50,6 @@ int az_print_help(void) {
 int az_print_version(void) {
     puts(az_build_info());
     az_compare_print_libraries(stdout);
+    az_model_print_libraries(stdout);
     return AZ_EXIT_OK;
 }

@@ -2,8 +2,6 @@
  * -l: what archives hold, from their headers and indexes; nothing is decoded.
  * With --json one object, for programs:
  *   {"archives": [{"name": ..., ...}, ...], "total": {...}}
- * JSON text is Unicode and a name may be any bytes: a byte that is not valid
- * UTF-8 becomes \udc80 + its low bits, as Python's os.fsdecode does.
  */
 #include "cli.h"
 
@@ -64,24 +62,6 @@ static void print_info(const az_archive_info *info, const char *name) {
 
 /* ---- For programs ----------------------------------------------------- */
 
-static void print_json_string(const char *text) {
-    putchar('"');
-    for (const char *p = text; *p;) {
-        uint32_t c;
-        size_t n = az_utf8_decode(p, &c);
-        if (n == 0)
-            printf("\\udc%02x", (unsigned char)*p);
-        else if (*p == '"' || *p == '\\')
-            printf("\\%c", *p);
-        else if (c < 0x20 || c == 0x7f)
-            printf("\\u%04x", (unsigned)c);
-        else
-            fwrite(p, 1, n, stdout);
-        p += n ? n : 1;
-    }
-    putchar('"');
-}
-
 /* The fields that add up over files; without the closing brace. */
 static void print_json_sizes(const az_archive_info *info) {
     printf("\"archive_bytes\":%ju,\"content_bytes\":%ju,\"ratio\":%.6g,\"bits_per_byte\":%.6g,"
@@ -93,19 +73,19 @@ static void print_json_sizes(const az_archive_info *info) {
 
 static void print_json_info(const az_archive_info *info, const char *name, bool first) {
     fputs(first ? "{\"name\":" : ",\n {\"name\":", stdout);
-    print_json_string(name);
+    az_print_json_string(name);
     putchar(',');
     print_json_sizes(info);
     printf(",\"block_bytes\":%ju,\"memory_bytes\":%ju,\"format_version\":%d,\"method\":",
            (uintmax_t)info->block_nbytes, (uintmax_t)info->memory_nbytes, info->format_version);
-    print_json_string(info->method_name);
+    az_print_json_string(info->method_name);
     printf(",\"method_version\":%d,\"level\":", info->method_version);
     if (info->level >= 0)
         printf("%d", info->level);
     else
         fputs("null", stdout);
     fputs(",\"check\":", stdout);
-    print_json_string(info->check_name);
+    az_print_json_string(info->check_name);
     putchar('}');
 }
 

@@ -32,12 +32,35 @@ static int run_list(const az_options *opt) {
     return rc;
 }
 
+/* Words that are commands when they come first; ./model is a file. */
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"model", az_model_command},
+};
+
+/* unaizip and aizcat have no commands. */
+static const struct command *find_command(int argc, char **argv) {
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "";
+    if (strcmp(name, "unaizip") == 0 || strcmp(name, "aizcat") == 0)
+        return NULL;
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     az_options opt;
     reserve_standard_files();
     /* A whole line at a time, so that lines of several programs don't mix. */
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
     az_signals_init();
+    const struct command *command = find_command(argc, argv);
+    if (command)
+        return flush_stdout(&(az_options){0}, command->run(argc - 1, argv + 1));
     int rc = az_options_parse(&opt, argc, argv);
     if (rc == AZ_EXIT_OK) {
         if (opt.help)

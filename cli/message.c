@@ -59,6 +59,24 @@ void az_print_escaped(FILE *stream, const char *text) {
     }
 }
 
+void az_print_json_string(const char *text) {
+    putchar('"');
+    for (const char *p = text; *p;) {
+        uint32_t c;
+        size_t n = az_utf8_decode(p, &c);
+        if (n == 0)
+            printf("\\udc%02x", (unsigned char)*p);
+        else if (*p == '"' || *p == '\\')
+            printf("\\%c", *p);
+        else if (c < 0x20 || c == 0x7f)
+            printf("\\u%04x", (unsigned)c);
+        else
+            fwrite(p, 1, n, stdout);
+        p += n ? n : 1;
+    }
+    putchar('"');
+}
+
 static void say(const char *prefix, const char *name, const char *format, va_list args) {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0)
@@ -102,7 +120,8 @@ int az_say_library_error(const az_options *opt, const char *name, const az_error
     int rc = AZ_EXIT_FILE;
     const char *advice = "";
     switch (error->status) {
-    case AZ_ERROR_FORMAT: rc = AZ_EXIT_DAMAGED; break;
+    case AZ_ERROR_FORMAT:
+    case AZ_ERROR_MODEL: rc = AZ_EXIT_DAMAGED; break;
     case AZ_ERROR_DAMAGED:
     case AZ_ERROR_TRUNCATED:
         rc = AZ_EXIT_DAMAGED;
@@ -111,7 +130,8 @@ int az_say_library_error(const az_options *opt, const char *name, const az_error
         break;
     case AZ_ERROR_MEMORY:
         rc = AZ_EXIT_MEMORY;
-        advice = "; a lower level or fewer threads (-T1) need less";
+        if (opt->mode != AZ_MODE_MODEL)
+            advice = "; a lower level or fewer threads (-T1) need less";
         break;
     case AZ_ERROR_MEMORY_LIMIT:
         rc = AZ_EXIT_MEMORY;

@@ -18,12 +18,13 @@ double az_now(void) {
 
 void az_progress_start(az_progress *progress, const az_options *opt, const char *verb,
                        const char *name, uint64_t n_bytes) {
-    *progress = (az_progress){.name = name,
-                              .verb = verb,
-                              .n_bytes = n_bytes,
-                              .decoding = opt->mode != AZ_MODE_COMPRESS,
-                              .shown = opt->verbosity >= 0 && isatty(STDERR_FILENO),
-                              .started = az_now()};
+    *progress =
+        (az_progress){.name = name,
+                      .verb = verb,
+                      .n_bytes = n_bytes,
+                      .decoding = opt->mode != AZ_MODE_COMPRESS && opt->mode != AZ_MODE_MODEL,
+                      .shown = opt->verbosity >= 0 && isatty(STDERR_FILENO),
+                      .started = az_now()};
     progress->last_drawn = progress->started + FIRST_SECONDS - REDRAW_SECONDS;
 }
 
@@ -52,15 +53,16 @@ static void format_time(char *buf, size_t size, double seconds) {
 }
 
 static void draw(const az_progress *progress, double elapsed, uint64_t in, uint64_t out) {
-    uint64_t content = progress->decoding ? out : in, archive = progress->decoding ? in : out;
-    char text[128], left[24];
+    uint64_t content = (progress->decoding ? out : in) - progress->n_before,
+             archive = progress->decoding ? in : out;
+    char text[128], left[24] = "";
     int n = 0;
     if (progress->n_bytes != UINT64_MAX && progress->n_bytes > 0) {
-        double done = (double)in / (double)progress->n_bytes;
-        n = snprintf(text, sizeof text, "%3.0f %%, ", done * 100);
-        format_time(left, sizeof left, done > 0 ? elapsed / done - elapsed : 359999.0);
-    } else {
-        left[0] = '\0';
+        double n_done = (double)(in - progress->n_before);
+        double n_left = (double)progress->n_bytes - (double)in;
+        n = snprintf(text, sizeof text, "%3.0f %%, ", (double)in / (double)progress->n_bytes * 100);
+        if (n_done > 0)
+            format_time(left, sizeof left, elapsed * n_left / n_done);
     }
     n += snprintf(text + n, sizeof text - (size_t)n, "%.2f MB/s", (double)content / elapsed / 1e6);
     if (archive > 0)

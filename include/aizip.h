@@ -7,7 +7,8 @@
  *   stream   az_encoder and az_decoder: az_*_run() takes whatever input there
  *            is (push) and fills whatever output there is room for (pull),
  *            any buffer sizes, as in zlib and zstd;
- *   look     az_archive_read(): what an archive holds, without decoding it.
+ *   look     az_archive_read(): what an archive holds, without decoding it;
+ *            az_model: what a model file holds.
  *
  * Rules that hold everywhere:
  *  - A function that can fail returns az_status; AZ_OK is 0. Results go out
@@ -226,6 +227,72 @@ typedef int (*az_read_at_fn)(void *opaque, uint64_t offset, void *buf, size_t n_
  * read nor checked. */
 AZ_API az_status az_archive_read(az_archive_info *info, az_read_at_fn read_at, void *opaque,
                                  uint64_t archive_nbytes, az_error *error);
+
+/* ---- Models ----------------------------------------------------------- */
+
+/* A language model in a GGUF file. Opening reads and checks the metadata and the
+ * list of tensors, no weights, so it is quick however large the file is. */
+typedef struct az_model az_model;
+
+typedef struct az_model_info {
+    const char *architecture; /* "llama"; "" if the file does not say. Lives as long as the handle,
+                                 as do all texts here. */
+    const char *type;      /* how the weights are kept, "Q4_1": what the file says of itself, else
+                                 the type of most of the bytes */
+    uint64_t file_nbytes;  /* of all files, where the model is split */
+    uint64_t n_parameters; /* values in all tensors */
+    size_t n_values;       /* of metadata */
+    size_t n_tensors;
+    uint32_t gguf_version;
+} az_model_info;
+
+typedef struct az_model_value {
+    const char *key;
+    const char *type; /* of each item: "u8" ... "i64", "f32", "f64", "bool", "string" */
+    uint64_t n_items; /* of an array; 1 otherwise */
+    int is_array;
+} az_model_value;
+
+typedef struct az_model_tensor {
+    const char *name;
+    const char *type; /* "Q4_1" */
+    uint64_t n_bytes;
+    uint64_t dims[4]; /* dims[0]: columns, contiguous; unused ones are 1 */
+    int n_dims;
+} az_model_tensor;
+
+/* Opens the model at `path`; of a split model the first file, which finds the
+ * others. `allocator` may be NULL, and is copied. AZ_ERROR_READ when a file
+ * can't be read, AZ_ERROR_MODEL when it is no model, damaged or cut short. On
+ * success the caller owns *out and gives it back with az_model_close(). The
+ * file must not be changed while it is open. */
+AZ_API az_status az_model_open(az_model **out, const char *path, const az_allocator *allocator,
+                               az_error *error);
+
+/* Frees the handle and sets it to NULL; takes a pointer to NULL. */
+AZ_API void az_model_close(az_model **model);
+
+AZ_API void az_model_get_info(const az_model *model, az_model_info *info);
+
+/* i below n_values or n_tensors, in the order of the file. */
+AZ_API void az_model_get_value(const az_model *model, size_t i, az_model_value *value);
+AZ_API void az_model_get_tensor(const az_model *model, size_t i, az_model_tensor *tensor);
+
+/* Item `item` (below n_items) of value i as text: a number in decimal, "true" or
+ * "false", a string as it is in the file: any bytes. At most capacity - 1 bytes
+ * go to buf, and a NUL. Returns the length that the whole text has. In an array
+ * of strings it walks over those before. */
+AZ_API size_t az_model_item_text(const az_model *model, size_t i, uint64_t item, char *buf,
+                                 size_t capacity);
+
+/* The memory that the model takes in use: each weight of a matrix as one byte,
+ * and the keys and values of `window` tokens. An estimate, from the metadata;
+ * UINT64_MAX where that makes no sense. */
+AZ_API uint64_t az_model_memory(const az_model *model, uint32_t window);
+
+/* The SHA-256 of the file (of a split model: of its files, one after the
+ * other), 32 bytes. Reads all of it. */
+AZ_API void az_model_sha256(const az_model *model, uint8_t *sum);
 
 #ifdef __cplusplus
 }

@@ -23,6 +23,7 @@ ALLOWED = {
     "predict": {"base", "kernels", "coder", "cm"},
     "codec": {"base", "coder", "predict", "container"},
     "api": {"base", "predict", "codec", "container"},
+    "model_api": {"base", "gguf"},
 }
 PUBLIC = ROOT / "include" / "aizip.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)

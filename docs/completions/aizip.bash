@@ -1,9 +1,42 @@
 # bash completion for aizip, unaizip and aizcat
 
+# The names of models: those in the model folder, and those that fetch knows.
+_aizip_models() {
+    local path folder=${AIZIP_MODELS:-${XDG_DATA_HOME:-$HOME/.local/share}/aizip/models}
+    for path in "$folder"/*.gguf; do
+        [[ -e $path ]] && basename "$path" .gguf
+    done
+}
+
+# aizip model ...: the words so far are COMP_WORDS[2...].
+_aizip_model() {
+    local cur=${COMP_WORDS[COMP_CWORD]} words
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --sha256 | --name | --timeout) return ;;
+    esac
+    case $cur,$COMP_CWORD,${COMP_WORDS[2]} in
+    -*) words=$(printf '%s\n' --accept-license --force --help --json --name= --quiet --sha256= \
+        --timeout=) ;;
+    *,2,*) words=$(printf '%s\n' fetch info list rm) ;;
+    *,fetch) words=$(printf '%s\n' smollm2-135m gemma3-270m) ;;
+    *,info | *,rm) words=$(_aizip_models) ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    if [[ ${COMP_WORDS[2]} == info && $COMP_CWORD -gt 2 && $cur != -* ]]; then
+        compopt -o filenames
+        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")
+    fi
+    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+}
+
 _aizip() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local IFS=$'\n' file
     COMPREPLY=()
+    if [[ ${COMP_WORDS[1]} == model && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_model
+        return
+    fi
     case $prev in
     -T | --threads | -M | --memlimit | --block-size) return ;;
     esac
