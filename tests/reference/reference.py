@@ -332,8 +332,8 @@ def tokenize(path, data):
     """The token ids of bytes, by llama-cpp-python. Their pieces are the bytes, or it's an error."""
     import ctypes
     import llama_cpp as ll
-    quiet = ll.llama_log_callback(lambda *_: None)
-    ll.llama_log_set(quiet, None)
+    tokenize.quiet = ll.llama_log_callback(lambda *_: None)  # kept, or it is freed
+    ll.llama_log_set(tokenize.quiet, None)
     params = ll.llama_model_default_params()
     params.vocab_only = True
     model = ll.llama_model_load_from_file(str(path).encode(), params)
@@ -343,9 +343,9 @@ def tokenize(path, data):
     piece = ctypes.create_string_buffer(1024)
     text = b""
     for t in ids[:n]:
-        text += piece.raw[: ll.llama_token_to_piece(vocab, t, piece, len(piece), 0, True)]
+        size = ll.llama_token_to_piece(vocab, t, piece, len(piece), 0, True)
+        text += piece.raw[:size]
     ll.llama_model_free(model)
-    ll.llama_log_set(ll.llama_log_callback(0), None)
     if text != data:
         raise ValueError("the tokens' pieces are not the text")
     return np.array(ids[:n], dtype=np.int32)
@@ -382,7 +382,7 @@ def main():
     print(json.dumps({
         "file": args.file.split("/")[-1], "n_bytes": len(data), "n_tokens": len(ids),
         "window": args.window, "start": args.start, "int8": args.int8,
-        "bits_per_byte": round(total / len(data), 5), "seconds": round(time.time() - began, 1)}))
+        "bits_per_byte": round(float(total) / len(data), 6), "seconds": round(time.time() - began, 1)}))
 
 
 if __name__ == "__main__":
