@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Compares logits with llama.cpp's, through llama-cpp-python.
 
-    compare_llama.py MODEL IDS LOGITS [--window W]     a dump against llama.cpp
-    compare_llama.py MODEL TEXT... [--tokens N]        the float32 reference against llama.cpp
+    compare_llama.py MODEL TEXT...                     the float32 reference against llama.cpp
     compare_llama.py MODEL TEXT... --program COMMAND   aizip against llama.cpp
+    compare_llama.py MODEL --dump IDS LOGITS           a dump against llama.cpp
 
 IDS is raw little-endian int32, LOGITS raw little-endian float32 [n][n_vocab], of which row i is
 about token i + 1: logits or natural logarithms of probabilities, up to a constant a row. COMMAND is
-called as `COMMAND MODEL IDS LOGITS` and writes LOGITS. With --window the ids are cut into sequences
-of W, each on its own, of which each row is a row of the dump.
+called as `COMMAND MODEL IDS LOGITS` and writes LOGITS. Of each TEXT the start token and the first
+tokens are taken, --tokens (2,000) in all, as one sequence; with --window as sequences of that many
+of these ids, each on its own, which are then as many calls of COMMAND.
 
-Printed for each text: how often both have the same most probable token, and the mean Kullback-
+Printed for each text, as JSON: how often both have the same most probable token, and the mean Kullback-
 Leibler divergence in nats a token, of LOGITS from llama.cpp: sum p log(p/q), p being llama.cpp's.
 
 llama.cpp quantises activations to 8 bits and keeps keys and values as 16-bit floats; here it keeps
@@ -95,51 +96,51 @@ def agreement(ours, theirs, rows=64):
     return same / len(ours), kl / len(ours)
 
 
-def report(model, name, ids, ours, window):
-    theirs = llama_logits(model, ids, window=window)
+def report(model, name, ids, ours, window, threads=None):
+    theirs = llama_logits(model, ids, threads, window)
     same, kl = agreement(ours, theirs)
     print(json.dumps({"model": pathlib.Path(model).stem, "text": pathlib.Path(name).name, "n_tokens": len(ids),
                       "same_first": round(same, 4), "kl": round(kl, 6)}), flush=True)
     return same, kl
 
 
-def logits_of_program(command, model, ids, n_vocab):
+def logits_of_program(command, model, ids):
     with tempfile.TemporaryDirectory() as folder:
         ids_file, out = os.path.join(folder, "ids"), os.path.join(folder, "logits")
         np.asarray(ids, "<i4").tofile(ids_file)
         subprocess.run([*shlex.split(command), model, ids_file, out], check=True)
-        return np.fromfile(out, "<f4").reshape(len(ids), n_vocab)
+        return np.fromfile(out, "<f4").reshape(len(ids), -1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
-    parser.add_argument("files", nargs="+")
+    parser.add_argument("texts", nargs="*")
     parser.add_argument("--tokens", type=int, default=2000)
     parser.add_argument("--window", type=int, default=None)
     parser.add_argument("--start", type=int, default=0, help="the token before a text")
     parser.add_argument("--program")
-    parser.add_argument("--logits", action="store_true", help="the files are IDS LOGITS")
-    parser.add_argument("--min-same", type=float, default=0.0)
-    parser.add_argument("--max-kl", type=float, default=float("inf"))
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of llama.cpp")
+    parser.add_argument("--dump", nargs=2, metavar=("IDS", "LOGITS"))
+    parser.add_argument("--min-same", type=float, default=0.0, help="fail below this share")
+    parser.add_argument("--max-kl", type=float, default=float("inf"), help="fail above")
     args = parser.parse_args()
     import reference
     results = []
-    if args.logits:
-        ids = np.fromfile(args.files[0], "<i4")
-        ours = np.fromfile(args.files[1], "<f4").reshape(len(ids), -1)
-        results.append(report(args.model, args.files[0], ids, ours, args.window))
-    else:
-        model = None if args.program else reference.load(args.model)
-        for name in args.files:
-            with open(name, "rb") as f:
-                text = f.read(10 * args.tokens)
-            ids = np.concatenate([[args.start], reference.tokenize(args.model, text)])[: args.tokens]
-            if args.program:
-                ours = logits_of_program(args.program, args.model, ids)
-            else:
-                ours = reference.logits(model, ids)
-            results.append(report(args.model, name, ids, ours, args.window))
+    if args.dump:
+        ids = np.fromfile(args.dump[0], "<i4")
+        ours = np.fromfile(args.dump[1], "<f4").reshape(len(ids), -1)
+        results.append(report(args.model, args.dump[0], ids, ours, args.window, args.threads))
+    model = reference.load(args.model) if args.texts and not args.program else None
+    for name in args.texts:
+        with open(name, "rb") as f:
+            text = f.read(10 * args.tokens)
+        ids = np.concatenate([[args.start], reference.tokenize(args.model, text)])[: args.tokens]
+        window = args.window or len(ids)
+        parts = [ids[i:i + window] for i in range(0, len(ids), window)]
+        ours = np.concatenate([logits_of_program(args.program, args.model, part) if args.program
+                               else reference.logits(model, part) for part in parts])
+        results.append(report(args.model, name, ids, ours, window, args.threads))
     if any(same < args.min_same or kl > args.max_kl for same, kl in results):
         sys.exit("too far from llama.cpp")
 

@@ -54,10 +54,11 @@ class Model:
         self.n_ctx = self.key("context_length")
         self.rope_base = self.key("rope.freq_base", 10000.0)
         # Linear scaling: positions are divided by the factor. Other kinds come as factor tensors.
-        self.rope_scale = 1.0 / (self.key("rope.scaling.factor",
-                                          self.key("rope.scale_linear", 0.0)) or 1.0)
-        if self.key("rope.scaling.type", "none") == "yarn":
+        scaling = self.key("rope.scaling.type", "linear")
+        if scaling == "yarn":
             raise ValueError("yarn scaling is not in the reference")
+        factor = self.key("rope.scaling.factor", self.key("rope.scale_linear", 0.0))
+        self.rope_scale = 1.0 if scaling == "none" else 1.0 / (factor or 1.0)
 
     def get(self, name, default=None):
         return self.fields[name].contents() if name in self.fields else default
@@ -153,19 +154,20 @@ def attention(q, k, v, scale, window=None):
     sees j when j <= i and, with a sliding window, i - j < window."""
     n, n_head, d = q.shape
     group = n_head // k.shape[1]
-    i = np.arange(n)
-    hidden = i[None, :] > i[:, None]
-    if window:
-        hidden |= i[:, None] - i[None, :] >= window
-    bias = np.where(hidden, F32(-np.inf), F32(0))
     out = np.empty((n, n_head, v.shape[2]), F32)
-    for h in range(n_head):
-        s = (q[:, h] * F32(scale)) @ k[:, h // group].T
-        s += bias
-        s -= s.max(axis=1, keepdims=True)
-        np.exp(s, out=s)
-        s /= s.sum(axis=1, keepdims=True, dtype=np.float64).astype(F32)
-        out[:, h] = s @ v[:, h // group]
+    for begin in range(0, n, 256):  # rows at a time, for the tables of n * n are large
+        end = min(n, begin + 256)
+        first = max(0, begin - window + 1) if window else 0
+        i, j = np.arange(begin, end)[:, None], np.arange(first, end)[None, :]
+        visible = (j <= i) & (i - j < (window or n))
+        bias = np.where(visible, F32(0), F32(-np.inf))
+        for h in range(n_head):
+            s = (q[begin:end, h] * F32(scale)) @ k[first:end, h // group].T
+            s += bias
+            s -= s.max(axis=1, keepdims=True)
+            np.exp(s, out=s)
+            s /= s.sum(axis=1, keepdims=True, dtype=np.float64).astype(F32)
+            out[begin:end, h] = s @ v[first:end, h // group]
     return out.reshape(n, -1)
 
 
