@@ -2,6 +2,7 @@
 """Makes small random models, with what the reference makes of them, for tests of inference.
 
     make_models.py DIR [NAME ...]        all models, or those named
+    make_models.py DIR types             types.gguf and types.values: only blocks of each type
     make_models.py --list
     make_models.py --check DIR           compares llama.cpp (llama-cpp-python) with the reference
 
@@ -334,10 +335,48 @@ MODELS = {
     "gemma3": (gemma3, dict(kind=T.F16), 96),
     "gemma3-scaled": (gemma3, dict(kind=T.Q8_0, factor=8.0), 96),
 }
-for _kind in (T.F32, T.F16, T.BF16, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.Q2_K, T.Q3_K, T.Q4_K, T.Q5_K,
-              T.Q6_K, T.IQ4_NL, T.IQ4_XS):
+TYPES = (T.F32, T.F16, T.BF16, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.Q2_K, T.Q3_K, T.Q4_K, T.Q5_K, T.Q6_K,
+         T.IQ4_NL, T.IQ4_XS)
+for _kind in TYPES:
     MODELS[f"llama-{_kind.name.lower()}"] = (
         llama, dict(kind=_kind, output_kind=T.Q8_0 if _kind in RANDOM_BLOCKS else _kind, n_embd=256, n_head=4, n_head_kv=1, n_ff=256, tied=False), 64)
+
+
+TYPES_ROWS = 4  # of 256 values each
+HALVES = {  # type: (bytes of a block, where the block holds halves)
+    **{t: (size, [at] + ([at_min] if at_min is not None else [])) for t, (size, at, at_min, _) in RANDOM_BLOCKS.items()},
+    T.F16: (2, [0]), T.Q4_0: (18, [0]), T.Q4_1: (20, [0, 2]), T.Q5_0: (22, [0]), T.Q5_1: (24, [0, 2]), T.Q8_0: (34, [0]),
+}
+
+
+def make_types(directory):
+    """types.gguf: a tensor for each type, of its name, of blocks of random bits, where only the
+    halves are tamed (finite; of both signs, the first row's subnormal); and types.values, raw
+    float32 [type][row][256]: what they decode to, in the file's order."""
+    rng = rng_of("types")
+    out = gguf.GGUFWriter(directory / "types.gguf", "types")
+    values = []
+    for kind in TYPES:
+        n_block, size = gguf.GGML_QUANT_SIZES[kind]
+        if kind in HALVES:
+            assert HALVES[kind][0] == size
+            blocks = rng.integers(0, 256, (TYPES_ROWS * 256 // n_block, size), dtype=np.uint8)
+            for at in HALVES[kind][1]:
+                x = rng.standard_normal(len(blocks)) * 0.01
+                x[: len(blocks) // TYPES_ROWS] *= 0.001
+                blocks[:, at:at + 2] = half_bytes(x)
+            data = blocks.reshape(TYPES_ROWS, -1)
+        else:
+            data = gguf.quants.quantize(rng.standard_normal((TYPES_ROWS, 256)).astype(np.float32), kind)
+        if kind == T.F16:
+            data = data.view(np.float16)
+        out.add_tensor(kind.name.lower(), data, raw_dtype=kind)
+        values.append(gguf.quants.dequantize(data, kind).astype("<f4"))
+    np.concatenate(values).tofile(directory / "types.values")
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
 
 
 def make(directory, name):
@@ -384,6 +423,9 @@ def main():
         sys.exit(__doc__)
     directory = pathlib.Path(arguments[0])
     directory.mkdir(parents=True, exist_ok=True)
+    if arguments[1:] == ["types"]:
+        make_types(directory)
+        return
     names = arguments[1:] or list(MODELS)
     if checking:
         check(directory, names)
