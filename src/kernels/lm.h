@@ -3,13 +3,14 @@
  * answers; all other sets give the same bits:
  *
  * - Products are exact integers: weights, keys and values are int8 in -127..127, activations
- *   int8 in -127..127, softmax weights int16 in 0..32767, sums int32 that can't overflow, so
- *   any order will do.
+ *   int8 in -127..127, queries int16 in -16383..16383, softmax weights int16 in 0..32767,
+ *   sums int32 that can't overflow, so any order will do.
  * - Everything else is binary32, elementwise, or a sum over 16 lanes (element i in lane
  *   i % 16), added as a tree: lane i + 8 to lane i, then 4, 2, 1.
  *
- * Weights, keys and activations come in a layout that each set chooses; a set is used from
- * load to the end.
+ * Weights and activations come in a layout that each set chooses; a set is used from load to
+ * the end. Keys and values are in pairs for all sets: [n / 2][16][2], two dimensions of 16
+ * positions' keys, or 16 dimensions of two positions' values.
  */
 #ifndef AZ_LM_H
 #define AZ_LM_H
@@ -20,12 +21,14 @@ enum {
     AZ_LM_BLOCK = 64, /* activations that share a scale */
     AZ_LM_GROUP = 16, /* rows of a matrix that are packed together; positions of a cache */
     AZ_LM_Q_MAX = 127,
+    AZ_LM_QUERY_MAX = 16383, /* AZ_LM_HEAD_MAX * 127 * 16383 < 2^31 */
+    AZ_LM_HEAD_MAX = 1024,
     AZ_LM_WEIGHT_MAX = 32767, /* of a position's softmax weight */
     AZ_LM_SPAN = 512,         /* positions that `weigh` sums in int32: 512 * 32767 * 127 < 2^31 */
     AZ_LM_ROW_MAX = 1 << 17   /* columns of a matrix: one int32 for up to 2^17 products */
 };
 
-/* A weight matrix, or a cache's keys: rows by 16, in the set's layout. */
+/* A weight matrix: rows by 16, in the set's layout. */
 typedef struct az_matrix {
     int8_t *groups; /* [n_groups][16 * n_cols] */
     float *scale;   /* [n_groups * 16], a row each */
@@ -50,13 +53,14 @@ typedef struct az_lm_kernels {
     /* Puts row j (0..15) of n columns (a multiple of 4) into its group. */
     void (*put_row)(int8_t *group, size_t j, const int8_t *row, size_t n);
 
-    /* Quantises x[n] in blocks of n_block values (all multiples of 16): scale = max|x| / 127
-     * and q = x / scale, halves to even; all 0 where max|x| is below 2^-100. A last block that
-     * is not full is filled with zeros. Returns false if an x is not finite. */
-    bool (*quantise)(const float *x, size_t n, size_t n_block, int8_t *q, float *scale,
-                     int32_t *sum);
-    /* The same as plain int8, for what put_row and put_value take; n_block is n. */
+    /* Quantises x[n] (n a multiple of 16) in blocks of AZ_LM_BLOCK: scale = max|x| / 127 and
+     * q = x / scale, halves to even; all 0 where max|x| is below 2^-100. A last block that is
+     * not full is filled with zeros. Returns false if an x is not finite. */
+    bool (*quantise)(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum);
+    /* The same as one block of plain int8: rows for put_row, keys, values. */
     bool (*quantise_row)(const float *x, size_t n, int8_t *q, float *scale);
+    /* The same as int16: scale = max|x| / AZ_LM_QUERY_MAX. */
+    bool (*quantise_query)(const float *x, size_t n, int16_t *q, float *scale);
 
     /* out[r][j] for rows r in first_row..+n_rows of a and matrix rows j of the groups:
      * scale of j times the sum, block after block, of (a's scale times the exact dot product
@@ -64,15 +68,14 @@ typedef struct az_lm_kernels {
     void (*multiply)(const az_matrix *w, size_t first_group, size_t n_groups, const az_rows *a,
                      size_t first_row, size_t n_rows, float *out, size_t out_stride);
 
-    /* The dot products of n_rows queries q[n_rows][d] (layout of quantise, d a multiple of
-     * 16) with all keys of the groups [n_groups][16 * d]: out[r][16 * g + j]. sum: the sums
-     * of each query's q. */
-    void (*score)(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
-                  size_t n_groups, int32_t *out, size_t out_stride);
+    /* The dot products of n_rows queries q[n_rows][d] with all keys of the groups
+     * [n_groups][d / 2][16][2]: out[r][16 * g + j]. d is even, at most AZ_LM_HEAD_MAX. */
+    void (*score)(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys, size_t n_groups,
+                  int32_t *out, size_t out_stride);
 
     /* out[r][c] += the sum over t in 0..n_t-1 of w[r][t] * v[t][c]. values: [d / 16] panels,
-     * panel_nbytes apart, of [n_t / 2][16][2]: two positions together. n_t is even and
-     * at most AZ_LM_SPAN, d a multiple of 16. */
+     * panel_nbytes apart, of [n_t / 2][16][2]. n_t is even and at most AZ_LM_SPAN, d a
+     * multiple of 16. */
     void (*weigh)(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *values,
                   size_t panel_nbytes, size_t n_t, size_t d, int64_t *out, size_t out_stride);
 

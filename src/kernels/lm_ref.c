@@ -6,7 +6,7 @@
  */
 #include "lm_vector.h"
 
-DEFINE_QUANTISE_ALL(int8_t, quantise_block8)
+DEFINE_QUANTISE_BLOCKS(int8_t, quantise_block8)
 
 static void put_row(int8_t *group, size_t j, const int8_t *row, size_t n) {
     for (size_t i = 0; i < n; i++)
@@ -34,15 +34,14 @@ static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, co
         }
 }
 
-static void score(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
-                  size_t n_groups, int32_t *out, size_t out_stride) {
-    (void)sum;
+static void score(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys, size_t n_groups,
+                  int32_t *out, size_t out_stride) {
     for (size_t r = 0; r < n_rows; r++)
         for (size_t t = 0; t < n_groups * AZ_LM_GROUP; t++) {
-            const int8_t *key = keys + t / AZ_LM_GROUP * AZ_LM_GROUP * d + t % AZ_LM_GROUP;
+            const int8_t *key = keys + t / 16 * 16 * d + t % 16 * 2;
             int32_t dot = 0;
             for (size_t i = 0; i < d; i++)
-                dot += q[r * d + i] * key[i * AZ_LM_GROUP];
+                dot += q[r * d + i] * key[i / 2 * 32 + i % 2];
             out[r * out_stride + t] = dot;
         }
 }

@@ -79,27 +79,28 @@ AZ_LM_INLINE int32_t max_magnitude(const float *x, size_t n) {
 
 enum { INFINITY_BITS = 0x7f800000, TINY_BITS = (127 - 100) << 23 };
 
-/* A block, as Q, the type of the set's layout. Returns the sum of q. */
-#define DEFINE_QUANTISE(Q, block_name)                                               \
-    AZ_LM_INLINE int32_t block_name(const float *x, size_t n, Q *q, float *scale) {  \
-        int32_t max = max_magnitude(x, n), sum = 0;                                  \
-        if (max < TINY_BITS) {                                                       \
-            memset(q, 0, n * sizeof(Q));                                             \
-            *scale = 0;                                                              \
-            return 0;                                                                \
-        }                                                                            \
-        float factor = 127.0f / float_of(max);                                       \
-        *scale = float_of(max) / 127.0f;                                             \
-        for (size_t i = 0; i < n; i++) {                                             \
-            int32_t v = nearest(x[i] * factor);                                      \
-            v = v > AZ_LM_Q_MAX ? AZ_LM_Q_MAX : v < -AZ_LM_Q_MAX ? -AZ_LM_Q_MAX : v; \
-            q[i] = (Q)v;                                                             \
-            sum += v;                                                                \
-        }                                                                            \
-        return sum;                                                                  \
+/* A block as integers of type Q within +-max. Returns their sum. */
+#define DEFINE_QUANTISE(Q, block_name, max)                                         \
+    AZ_LM_INLINE int32_t block_name(const float *x, size_t n, Q *q, float *scale) { \
+        int32_t largest = max_magnitude(x, n), sum = 0;                             \
+        if (largest < TINY_BITS) {                                                  \
+            memset(q, 0, n * sizeof(Q));                                            \
+            *scale = 0;                                                             \
+            return 0;                                                               \
+        }                                                                           \
+        float factor = (float)(max) / float_of(largest);                            \
+        *scale = float_of(largest) / (float)(max);                                  \
+        for (size_t i = 0; i < n; i++) {                                            \
+            int32_t v = nearest(x[i] * factor);                                     \
+            v = v > (max) ? (max) : v < -(max) ? -(max) : v;                        \
+            q[i] = (Q)v;                                                            \
+            sum += v;                                                               \
+        }                                                                           \
+        return sum;                                                                 \
     }
 
-DEFINE_QUANTISE(int8_t, quantise_block8)
+DEFINE_QUANTISE(int8_t, quantise_block8, AZ_LM_Q_MAX)
+DEFINE_QUANTISE(int16_t, quantise_block_query, AZ_LM_QUERY_MAX)
 
 static bool quantise_row(const float *x, size_t n, int8_t *q, float *scale) {
     if (max_magnitude(x, n) >= INFINITY_BITS)
@@ -108,23 +109,28 @@ static bool quantise_row(const float *x, size_t n, int8_t *q, float *scale) {
     return true;
 }
 
-#define DEFINE_QUANTISE_ALL(Q, block_name)                                                         \
-    static bool quantise(const float *x, size_t n, size_t n_block, int8_t *q8, float *scale,       \
-                         int32_t *sum) {                                                           \
-        Q *q = (Q *)(void *)q8;                                                                    \
-        if (max_magnitude(x, n) >= INFINITY_BITS)                                                  \
-            return false;                                                                          \
-        size_t b = 0;                                                                              \
-        for (; (b + 1) * n_block <= n; b++)                                                        \
-            sum[b] =                                                                               \
-                n_block == AZ_LM_BLOCK                                                             \
-                    ? block_name(x + b * AZ_LM_BLOCK, AZ_LM_BLOCK, q + b * AZ_LM_BLOCK, &scale[b]) \
-                    : block_name(x + b * n_block, n_block, q + b * n_block, &scale[b]);            \
-        if (b * n_block < n) {                                                                     \
-            sum[b] = block_name(x + b * n_block, n - b * n_block, q + b * n_block, &scale[b]);     \
-            memset(q + n, 0, ((b + 1) * n_block - n) * sizeof(Q));                                 \
-        }                                                                                          \
-        return true;                                                                               \
+static bool quantise_query(const float *x, size_t n, int16_t *q, float *scale) {
+    if (max_magnitude(x, n) >= INFINITY_BITS)
+        return false;
+    quantise_block_query(x, n, q, scale);
+    return true;
+}
+
+/* `quantise` of a set whose activations are of type Q. */
+#define DEFINE_QUANTISE_BLOCKS(Q, block_name)                                                \
+    static bool quantise(const float *x, size_t n, int8_t *q8, float *scale, int32_t *sum) { \
+        enum { N = AZ_LM_BLOCK };                                                            \
+        Q *q = (Q *)(void *)q8;                                                              \
+        if (max_magnitude(x, n) >= INFINITY_BITS)                                            \
+            return false;                                                                    \
+        size_t b = 0;                                                                        \
+        for (; (b + 1) * N <= n; b++)                                                        \
+            sum[b] = block_name(x + b * N, N, q + b * N, &scale[b]);                         \
+        if (b * N < n) {                                                                     \
+            sum[b] = block_name(x + b * N, n - b * N, q + b * N, &scale[b]);                 \
+            memset(q + n, 0, ((b + 1) * N - n) * sizeof(Q));                                 \
+        }                                                                                    \
+        return true;                                                                         \
     }
 
 /* Floats as integers in the same order, so that a loop's largest is found in vectors. */
@@ -253,10 +259,11 @@ static uint64_t frequencies(const float *x, size_t n, uint32_t *freq) {
 }
 
 /* The functions of a set, in the order of az_lm_kernels. */
-#define AZ_LM_SET(name, q_nbytes)                                                                 \
-    {                                                                                             \
-        name, q_nbytes, put_row, quantise, quantise_row, multiply, score, weigh, softmax_max,     \
-            softmax_weights, rms_norm, layer_norm, add, scale_by, silu, gelu, rotate, frequencies \
+#define AZ_LM_SET(name, q_nbytes)                                                                  \
+    {                                                                                              \
+        name, q_nbytes, put_row, quantise, quantise_row, quantise_query, multiply, score, weigh,   \
+            softmax_max, softmax_weights, rms_norm, layer_norm, add, scale_by, silu, gelu, rotate, \
+            frequencies                                                                            \
     }
 
 #endif

@@ -70,10 +70,18 @@ static void prepare_head(const az_lm_pass *pass, const az_norm *norm, const floa
 static void put_query(az_lm_pass *pass, const az_lm_queries *to, size_t at, const float *line) {
     const az_lm_kernels *k = pass->lm->kernels;
     size_t n = pass->lm->config.head_slots;
-    if (!k->quantise(line, n, n, to->q + at * n * k->q_nbytes, &to->scale[at], &to->sum[at]))
+    if (!k->quantise_query(line, n, to->q + at * n, &to->scale[at]))
         atomic_store(&pass->broken, true);
 }
 
+/* Dimensions in pairs, sixteen positions together. */
+static void put_key(const head_store *to, uint32_t slot, const int8_t *key, uint32_t n) {
+    int8_t *pair = to->keys + (size_t)(slot / 16) * 16 * n + slot % 16 * 2;
+    for (uint32_t i = 0; i < n; i += 2, pair += 32)
+        memcpy(pair, key + i, 2);
+}
+
+/* Positions in pairs, sixteen dimensions together. */
 static void put_value(const head_store *to, uint32_t n_slots, uint32_t slot, const int8_t *v,
                       uint32_t n) {
     int8_t *pair = to->values + (size_t)(slot / 2) * 32 + slot % 2;
@@ -92,8 +100,7 @@ static void store_head(az_lm_pass *pass, const az_norm *norm, uint32_t row, uint
     prepare_head(pass, norm, key, is_sliding(c, pass->layer) ? AZ_ROPE_SLIDING : AZ_ROPE_FULL, row,
                  s->line);
     bool good = k->quantise_row(s->line, c->head_slots, s->line8, &to.key_scales[slot]);
-    k->put_row(to.keys + (size_t)(slot / 16) * 16 * c->head_slots, slot % 16, s->line8,
-               c->head_slots);
+    put_key(&to, slot, s->line8, c->head_slots);
     memcpy(s->line, value, c->head_dim * sizeof *value);
     good &= k->quantise_row(s->line, c->head_slots, s->line8, &to.value_scales[slot]);
     put_value(&to, cache->n_slots, slot, s->line8, c->head_slots);
@@ -196,9 +203,8 @@ static void score(const block *b, const az_lm_queries *from, uint32_t row, uint3
     size_t d = b->pass->lm->config.head_slots, n_slots = b->cache->n_slots;
     const az_lm_kernels *k = b->pass->lm->kernels;
     size_t at = query_at(b->pass, b->head, b->first_row + row);
-    k->score(from->q + at * d * k->q_nbytes, from->sum + at, (size_t)n_rows * b->n_shared, d,
-             b->store.keys + first * d, (end - first) / 16,
-             b->s->dots + (size_t)row * b->n_shared * n_slots + first, n_slots);
+    k->score(from->q + at * d, (size_t)n_rows * b->n_shared, d, b->store.keys + first * d,
+             (end - first) / 16, b->s->dots + (size_t)row * b->n_shared * n_slots + first, n_slots);
 }
 
 /* One query's weights of what it sees (`seen`; and the first tokens, if apart), 0 in the rest

@@ -19,15 +19,14 @@ static bool take(az_heap *heap, void *out, size_t n_bytes) {
     return ptr != NULL;
 }
 
-static bool take_queries(az_heap *heap, az_lm_queries *q, size_t n, size_t n_bytes) {
-    return take(heap, &q->q, n * n_bytes) && take(heap, &q->scale, n * sizeof *q->scale) &&
-           take(heap, &q->sum, n * sizeof *q->sum);
+static bool take_queries(az_heap *heap, az_lm_queries *q, size_t n, size_t head_slots) {
+    return take(heap, &q->q, n * head_slots * sizeof *q->q) &&
+           take(heap, &q->scale, n * sizeof *q->scale);
 }
 
 static void free_queries(az_heap *heap, az_lm_queries *q) {
     az_free(heap, q->q);
     az_free(heap, q->scale);
-    az_free(heap, q->sum);
 }
 
 /* Queries that a worker holds at once. */
@@ -60,7 +59,7 @@ static bool take_all(az_lm_batch *b) {
     wide = wide > widest_in ? wide : widest_in;
     p->wide = az_round_up(wide, AZ_LM_GROUP);
     size_t n_cols = az_round_up(widest_in, AZ_LM_BLOCK), n_blocks = n_cols / AZ_LM_BLOCK;
-    size_t n_queries = n * c->n_heads, query_nbytes = c->head_slots * lm->kernels->q_nbytes;
+    size_t n_queries = n * c->n_heads;
     bool good = take(heap, &p->position, n * sizeof *p->position) &&
                 take(heap, &p->blocks, n * sizeof *p->blocks) &&
                 take(heap, &p->x, n * c->n_embd * sizeof *p->x) &&
@@ -69,8 +68,8 @@ static bool take_all(az_lm_batch *b) {
                 take(heap, &p->a.q, n * n_cols * lm->kernels->q_nbytes) &&
                 take(heap, &p->a.scale, n * n_blocks * sizeof *p->a.scale) &&
                 take(heap, &p->a.sum, n * n_blocks * sizeof *p->a.sum) &&
-                take_queries(heap, &p->q, n_queries, query_nbytes) &&
-                take_queries(heap, &p->sink_q, n_queries, query_nbytes);
+                take_queries(heap, &p->q, n_queries, c->head_slots) &&
+                take_queries(heap, &p->sink_q, n_queries, c->head_slots);
     for (int i = 0; i < 3; i++)
         good = good && take(heap, &p->cos[i], n * half * sizeof *p->cos[i]) &&
                take(heap, &p->sin[i], n * half * sizeof *p->sin[i]);

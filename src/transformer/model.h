@@ -90,8 +90,8 @@ struct az_lm {
 };
 
 /* One sequence. Slot of position p: p for the first AZ_LM_SINKS; the others go round the
- * rest. A head of a layer: keys [slots / 16][16 * head_slots] in the kernels' layout and
- * their scales, values [head_slots / 16][slots / 2][16][2] and theirs. */
+ * rest. A head of a layer: keys [slots / 16][head_slots / 2][16][2] and their scales, values
+ * [head_slots / 16][slots / 2][16][2] and theirs. */
 struct az_lm_cache {
     az_heap *heap;
     uint64_t n; /* tokens seen */

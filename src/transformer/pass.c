@@ -39,8 +39,8 @@ static void norm_line(const az_lm_pass *pass, const az_norm *norm, const float *
 void az_pass_quantise(az_lm_pass *pass, uint32_t row, const float *x, uint32_t n) {
     const az_lm_kernels *k = pass->lm->kernels;
     size_t n_cols = az_round_up(n, AZ_LM_BLOCK), n_blocks = n_cols / AZ_LM_BLOCK;
-    if (!k->quantise(x, n, AZ_LM_BLOCK, pass->a.q + row * n_cols * k->q_nbytes,
-                     pass->a.scale + row * n_blocks, pass->a.sum + row * n_blocks))
+    if (!k->quantise(x, n, pass->a.q + row * n_cols * k->q_nbytes, pass->a.scale + row * n_blocks,
+                     pass->a.sum + row * n_blocks))
         atomic_store(&pass->broken, true);
 }
 

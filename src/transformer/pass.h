@@ -48,11 +48,10 @@ typedef struct az_lm_scratch {
  * in a core's second cache; but one row at least. */
 enum { AZ_PASS_QUERIES = 24 };
 
-/* Queries [n_kv_heads][n_rows][heads that share keys], in the kernels' layout. */
+/* Queries [n_kv_heads][n_rows][heads that share keys]. */
 typedef struct az_lm_queries {
-    int8_t *q;    /* [..][head_slots] */
+    int16_t *q;   /* [..][head_slots] */
     float *scale; /* [..] */
-    int32_t *sum; /* [..] */
 } az_lm_queries;
 
 /* Rows of the same sequence that attention takes together. */

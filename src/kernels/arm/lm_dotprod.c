@@ -9,7 +9,7 @@
 
 #include "../lm_vector.h"
 
-DEFINE_QUANTISE_ALL(int8_t, quantise_block8)
+DEFINE_QUANTISE_BLOCKS(int8_t, quantise_block8)
 
 enum { TILE = 4 /* rows at once: 16 sums of 32 registers */ };
 
@@ -84,19 +84,37 @@ static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, co
     }
 }
 
-AZ_LM_INLINE void score_tile(const int8_t *q, size_t n_rows, size_t d, const int8_t *group,
+/* sums[r][j] = n (even) int16 of a's rows times the pairs of a panel [n / 2][16][2]. */
+AZ_LM_INLINE void pairs_tile(int32x4_t sums[TILE][4], const int16_t *a, size_t a_stride,
+                             size_t n_rows, const int8_t *panel, size_t n) {
+    clear(sums, n_rows);
+    for (size_t i = 0; i < n; i += 2) {
+        int8x16x2_t both = vld2q_s8(panel + i * 16);
+        for (size_t k = 0; k < 2; k++) {
+            int16x8_t low = vmovl_s8(vget_low_s8(both.val[k]));
+            int16x8_t high = vmovl_s8(vget_high_s8(both.val[k]));
+            for (size_t r = 0; r < n_rows; r++) {
+                int16_t x = a[r * a_stride + i + k];
+                sums[r][0] = vmlal_n_s16(sums[r][0], vget_low_s16(low), x);
+                sums[r][1] = vmlal_n_s16(sums[r][1], vget_high_s16(low), x);
+                sums[r][2] = vmlal_n_s16(sums[r][2], vget_low_s16(high), x);
+                sums[r][3] = vmlal_n_s16(sums[r][3], vget_high_s16(high), x);
+            }
+        }
+    }
+}
+
+AZ_LM_INLINE void score_tile(const int16_t *q, size_t n_rows, size_t d, const int8_t *group,
                              int32_t *out, size_t out_stride) {
     int32x4_t sums[TILE][4];
-    clear(sums, n_rows);
-    dot_tile(sums, group, q, d, d, n_rows);
+    pairs_tile(sums, q, d, n_rows, group, d);
     for (size_t r = 0; r < n_rows; r++)
         for (size_t j = 0; j < 4; j++)
             vst1q_s32(out + r * out_stride + j * 4, sums[r][j]);
 }
 
-static void score(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
-                  size_t n_groups, int32_t *out, size_t out_stride) {
-    (void)sum;
+static void score(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys, size_t n_groups,
+                  int32_t *out, size_t out_stride) {
     size_t r = 0;
 #define TILE_OF(n)                                          \
     for (; r + n <= n_rows; r += n)                         \
@@ -112,21 +130,7 @@ static void score(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d, 
 AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *panel,
                              size_t n_t, int64_t *out, size_t out_stride) {
     int32x4_t sums[TILE][4];
-    clear(sums, n_rows);
-    for (size_t t = 0; t < n_t; t += 2) {
-        int8x16x2_t v = vld2q_s8(panel + t * 16); /* position t, position t + 1 */
-        for (size_t k = 0; k < 2; k++) {
-            int16x8_t low = vmovl_s8(vget_low_s8(v.val[k])),
-                      high = vmovl_s8(vget_high_s8(v.val[k]));
-            for (size_t r = 0; r < n_rows; r++) {
-                int16_t weight = w[r * w_stride + t + k];
-                sums[r][0] = vmlal_n_s16(sums[r][0], vget_low_s16(low), weight);
-                sums[r][1] = vmlal_n_s16(sums[r][1], vget_high_s16(low), weight);
-                sums[r][2] = vmlal_n_s16(sums[r][2], vget_low_s16(high), weight);
-                sums[r][3] = vmlal_n_s16(sums[r][3], vget_high_s16(high), weight);
-            }
-        }
-    }
+    pairs_tile(sums, w, w_stride, n_rows, panel, n_t);
     for (size_t r = 0; r < n_rows; r++)
         for (size_t j = 0; j < 4; j++) {
             int64_t *p = out + r * out_stride + j * 4;

@@ -11,8 +11,8 @@
 
 #include "../lm_vector.h"
 
-DEFINE_QUANTISE(int16_t, quantise_block16)
-DEFINE_QUANTISE_ALL(int16_t, quantise_block16)
+DEFINE_QUANTISE(int16_t, quantise_block16, AZ_LM_Q_MAX)
+DEFINE_QUANTISE_BLOCKS(int16_t, quantise_block16)
 
 enum {
     TILE = 6 /* rows at once: 12 sums, 2 pairs of weights and one of activations: 15 registers */
@@ -122,23 +122,18 @@ AZ_LM_INLINE void score_tile(const int16_t *q, size_t n_rows, size_t d, const in
     }
 }
 
-static void score(const int8_t *q8, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
-                  size_t n_groups, int32_t *out, size_t out_stride) {
-    (void)sum;
-    const int16_t *q = (const int16_t *)(const void *)q8;
+static void score(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys, size_t n_groups,
+                  int32_t *out, size_t out_stride) {
     size_t r = 0;
-    for (; r + TILE <= n_rows; r += TILE)
-        for (size_t g = 0; g < n_groups; g++)
-            score_tile(q + r * d, TILE, d, keys + g * AZ_LM_GROUP * d,
-                       out + r * out_stride + g * AZ_LM_GROUP, out_stride);
-    for (; r + 3 <= n_rows; r += 3)
-        for (size_t g = 0; g < n_groups; g++)
-            score_tile(q + r * d, 3, d, keys + g * AZ_LM_GROUP * d,
-                       out + r * out_stride + g * AZ_LM_GROUP, out_stride);
-    for (; r < n_rows; r++)
-        for (size_t g = 0; g < n_groups; g++)
-            score_tile(q + r * d, 1, d, keys + g * AZ_LM_GROUP * d,
-                       out + r * out_stride + g * AZ_LM_GROUP, out_stride);
+#define TILE_OF(n)                                          \
+    for (; r + n <= n_rows; r += n)                         \
+        for (size_t g = 0; g < n_groups; g++)               \
+    score_tile(q + r * d, n, d, keys + g * AZ_LM_GROUP * d, \
+               out + r * out_stride + g * AZ_LM_GROUP, out_stride)
+    TILE_OF(TILE);
+    TILE_OF(3);
+    TILE_OF(1);
+#undef TILE_OF
 }
 
 AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *panel,
@@ -165,15 +160,13 @@ static void weigh(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t
     for (size_t c = 0; c < d; c += 16) {
         const int8_t *panel = values + c / 16 * panel_nbytes;
         size_t r = 0;
-        for (; r + TILE <= n_rows; r += TILE)
-            weigh_tile(w + r * w_stride, w_stride, TILE, panel, n_t, out + r * out_stride + c,
-                       out_stride);
-        for (; r + 3 <= n_rows; r += 3)
-            weigh_tile(w + r * w_stride, w_stride, 3, panel, n_t, out + r * out_stride + c,
-                       out_stride);
-        for (; r < n_rows; r++)
-            weigh_tile(w + r * w_stride, w_stride, 1, panel, n_t, out + r * out_stride + c,
-                       out_stride);
+#define TILE_OF(n)                  \
+    for (; r + n <= n_rows; r += n) \
+    weigh_tile(w + r * w_stride, w_stride, n, panel, n_t, out + r * out_stride + c, out_stride)
+        TILE_OF(TILE);
+        TILE_OF(3);
+        TILE_OF(1);
+#undef TILE_OF
     }
 }
 

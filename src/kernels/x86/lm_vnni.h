@@ -18,7 +18,7 @@
 
 #include "../lm_vector.h"
 
-DEFINE_QUANTISE_ALL(int8_t, quantise_block8)
+DEFINE_QUANTISE_BLOCKS(int8_t, quantise_block8)
 
 enum { TILE = 8 /* rows at once, with two groups: 16 sums of 32 registers */ };
 
@@ -69,8 +69,7 @@ AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, size_t n_group
         __m512i sums[TILE][2];
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++)
-            sums[r][0] = sums[r][1] =
-                _mm512_set1_epi32(-128 * a->sum[(row + r) * n_blocks + b]);
+            sums[r][0] = sums[r][1] = _mm512_set1_epi32(-128 * a->sum[(row + r) * n_blocks + b]);
         dot_tile(sums, bytes + b * AZ_LM_BLOCK * AZ_LM_GROUP, AZ_LM_GROUP * n_cols, n_groups,
                  a->q + row * n_cols + b * AZ_LM_BLOCK, n_cols, AZ_LM_BLOCK / 4, n_rows);
 #pragma GCC unroll 8
@@ -90,8 +89,8 @@ AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, size_t n_group
 AZ_LM_INLINE void multiply_groups(const az_matrix *w, size_t group, size_t n_groups,
                                   const az_rows *a, size_t row, size_t n_rows, float *out,
                                   size_t out_stride) {
-#define TILE_OF(n)                                                      \
-    multiply_tile(w, group, n_groups, a, row, n, out, out_stride);      \
+#define TILE_OF(n)                                                 \
+    multiply_tile(w, group, n_groups, a, row, n, out, out_stride); \
     row += n, n_rows -= n, out += n * out_stride
     while (n_rows >= TILE) {
         TILE_OF(TILE);
@@ -120,49 +119,48 @@ static void multiply_by_dot(const az_matrix *w, size_t first_group, size_t n_gro
                         out_stride);
 }
 
-AZ_LM_INLINE void score_tile(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d,
-                             const int8_t *group, int32_t *out, size_t out_stride) {
-    __m512i sums[TILE][2];
+/* sums[r] = n (even) int16 of a's rows times the pairs of a panel [n / 2][16][2]. */
+AZ_LM_INLINE void pairs_tile(__m512i *sums, const int16_t *a, size_t a_stride, size_t n_rows,
+                             const int8_t *panel, size_t n) {
 #pragma GCC unroll 8
     for (size_t r = 0; r < n_rows; r++)
-        sums[r][0] = _mm512_set1_epi32(-128 * sum[r]);
-    dot_tile(sums, group, 0, 1, q, d, d / 4, n_rows);
+        sums[r] = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i += 2) {
+        __m512i pairs = _mm512_cvtepi8_epi16(
+            _mm256_loadu_si256((const __m256i *)(const void *)(panel + i * 16)));
 #pragma GCC unroll 8
-    for (size_t r = 0; r < n_rows; r++)
-        _mm512_storeu_si512((void *)(out + r * out_stride), sums[r][0]);
+        for (size_t r = 0; r < n_rows; r++)
+            sums[r] = _mm512_dpwssd_epi32(sums[r], pairs, broadcast32(a + r * a_stride + i));
+    }
 }
 
-static void score(const int8_t *q, const int32_t *sum, size_t n_rows, size_t d, const int8_t *keys,
-                  size_t n_groups, int32_t *out, size_t out_stride) {
-    for (size_t r = 0; r < n_rows;) {
-        size_t left = n_rows - r, n = left >= TILE ? TILE : left >= 3 ? 3 : 1;
-        for (size_t g = 0; g < n_groups; g++) {
-            const int8_t *group = keys + g * AZ_LM_GROUP * d;
-            int32_t *to = out + r * out_stride + g * AZ_LM_GROUP;
-            if (n == TILE)
-                score_tile(q + r * d, sum + r, TILE, d, group, to, out_stride);
-            else if (n == 3)
-                score_tile(q + r * d, sum + r, 3, d, group, to, out_stride);
-            else
-                score_tile(q + r * d, sum + r, 1, d, group, to, out_stride);
-        }
-        r += n;
-    }
+AZ_LM_INLINE void score_tile(const int16_t *q, size_t n_rows, size_t d, const int8_t *group,
+                             int32_t *out, size_t out_stride) {
+    __m512i sums[TILE];
+    pairs_tile(sums, q, d, n_rows, group, d);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < n_rows; r++)
+        _mm512_storeu_si512((void *)(out + r * out_stride), sums[r]);
+}
+
+static void score(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys, size_t n_groups,
+                  int32_t *out, size_t out_stride) {
+    size_t r = 0;
+#define TILE_OF(n)                                          \
+    for (; r + n <= n_rows; r += n)                         \
+        for (size_t g = 0; g < n_groups; g++)               \
+    score_tile(q + r * d, n, d, keys + g * AZ_LM_GROUP * d, \
+               out + r * out_stride + g * AZ_LM_GROUP, out_stride)
+    TILE_OF(TILE);
+    TILE_OF(3);
+    TILE_OF(1);
+#undef TILE_OF
 }
 
 AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *panel,
                              size_t n_t, int64_t *out, size_t out_stride) {
     __m512i sums[TILE];
-#pragma GCC unroll 8
-    for (size_t r = 0; r < n_rows; r++)
-        sums[r] = _mm512_setzero_si512();
-    for (size_t t = 0; t < n_t; t += 2) {
-        __m512i v = _mm512_cvtepi8_epi16(
-            _mm256_loadu_si256((const __m256i *)(const void *)(panel + t * 16)));
-#pragma GCC unroll 8
-        for (size_t r = 0; r < n_rows; r++)
-            sums[r] = _mm512_dpwssd_epi32(sums[r], v, broadcast32(w + r * w_stride + t));
-    }
+    pairs_tile(sums, w, w_stride, n_rows, panel, n_t);
 #pragma GCC unroll 8
     for (size_t r = 0; r < n_rows; r++) {
         int64_t *p = out + r * out_stride;
@@ -179,8 +177,8 @@ static void weigh(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t
     for (size_t c = 0; c < d; c += 16) {
         const int8_t *panel = values + c / 16 * panel_nbytes;
         size_t r = 0;
-#define TILE_OF(n)                                                                              \
-    for (; r + n <= n_rows; r += n)                                                             \
+#define TILE_OF(n)                  \
+    for (; r + n <= n_rows; r += n) \
     weigh_tile(w + r * w_stride, w_stride, n, panel, n_t, out + r * out_stride + c, out_stride)
         TILE_OF(TILE);
         TILE_OF(3);
