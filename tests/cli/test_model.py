@@ -433,9 +433,12 @@ class FetchUrl(Server):
         done = subprocess.run([AIZIP, "model", "fetch", self.url("slow/m.gguf")], stderr=slave,
                               env=dict(os.environ, LC_ALL="C", **self.environment()), check=False)
         os.close(slave)
-        shown = os.read(master, 65536)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while piece := os.read(master, 65536):
+                shown += piece
         self.assertEqual(done.returncode, 0, shown)
-        self.assertRegex(shown, rb"\r\x1b\[K(.*: )?fetching +\d+ %, [\d.]+ MB/s, \d+:\d\d left")
+        self.assertRegex(shown, rb"\r\x1b\[Km: fetching +\d+ %, [\d.]+ MB/s, \d+:\d\d left")
         self.assertRegex(shown, rb"\r\x1b\[Km: 879,104 bytes, /.*/models/m.gguf\r\n\Z")
         self.fetched()
 
@@ -707,14 +710,14 @@ class Look(Server):
 
     def test_truncated_files_are_refused(self):
         content = gguf()
-        for n_bytes in [*range(0, 900, 7), len(content) - 1]:
+        for n_bytes in [*range(0, 900, 11), len(content) - 1]:
             self.file("m.gguf", content[:n_bytes])
             self.fails(3 if n_bytes else 1, "m.gguf: ", "info", "m.gguf")
 
     def test_lies_are_refused(self):
         content = gguf()
         self.assertEqual(self.run_on(content), 0)
-        for at in range(4, 700, 3):
+        for at in range(4, 700, 7):
             for lie in (b"\xff" * 8, b"\xff\xff\xff\x7f", b"\0" * 8):
                 self.assertIn(self.run_on(content[:at] + lie + content[at + len(lie):]), (0, 3, 4))
         self.file("m.gguf", harness.TEXT)
