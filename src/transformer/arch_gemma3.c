@@ -6,7 +6,7 @@
  */
 #include <math.h> /* sqrtf: exact by IEEE 754 */
 
-#include "model.h"
+#include "weights.h"
 
 static az_status configure(az_lm_config *c, const az_gguf *gguf, az_error *error) {
     c->embd_scale = sqrtf((float)c->n_embd);

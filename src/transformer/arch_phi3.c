@@ -2,7 +2,7 @@
  * arch_phi3: Phi-3 (Abdin et al., 2024). Llama's layer; queries, keys and values are one
  * tensor, and so are gate and up.
  */
-#include "model.h"
+#include "weights.h"
 
 const az_arch az_arch_phi3 = {
     .name = "phi3",

@@ -1,8 +1,8 @@
 /*
- * model: what a loaded model holds, for the files of this folder.
+ * weights: what a loaded model holds, for the files of this folder.
  */
-#ifndef AZ_MODEL_H
-#define AZ_MODEL_H
+#ifndef AZ_WEIGHTS_H
+#define AZ_WEIGHTS_H
 
 #include "transformer.h"
 
