@@ -51,11 +51,12 @@ static void look_at_value(const az_gguf *gguf, const az_gguf_value *value) {
     float f32;
     bool truth;
     az_gguf_text text;
-    int n_taken = (az_gguf_get_u32(gguf, key, &u32, &error) == AZ_OK) |
-                  (az_gguf_get_f32(gguf, key, &f32, &error) == AZ_OK);
-    n_taken += az_gguf_get_bool(gguf, key, &truth, &error) == AZ_OK;
-    n_taken += az_gguf_get_text(gguf, key, &text, &error) == AZ_OK;
-    MUST(n_taken <= 1);
+    bool is_u32 = az_gguf_get_u32(gguf, key, &u32, &error) == AZ_OK;
+    bool is_f32 = az_gguf_get_f32(gguf, key, &f32, &error) == AZ_OK;
+    bool is_bool = az_gguf_get_bool(gguf, key, &truth, &error) == AZ_OK;
+    bool is_text = az_gguf_get_text(gguf, key, &text, &error) == AZ_OK;
+    MUST(is_f32 || !is_u32);
+    MUST(is_f32 + is_bool + is_text <= 1);
 }
 
 static void look_at_tensor(const az_gguf *gguf, const az_gguf_tensor *tensor) {

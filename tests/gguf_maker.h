@@ -188,7 +188,7 @@ static inline void check_refused(opened *o, az_status status, az_status want,
     close_opened(o);
 }
 
-static inline bool is_text(az_gguf_text text, const char *want) {
+static inline bool is_same(az_gguf_text text, const char *want) {
     return text.n_bytes == strlen(want) && memcmp(text.bytes, want, text.n_bytes) == 0;
 }
 

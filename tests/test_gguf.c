@@ -27,7 +27,7 @@ static void check_values(const az_gguf *g) {
     assert_int_equal(az_gguf_n_values(g), COUNT(keys));
     for (size_t i = 0; i < COUNT(keys); i++) {
         const az_gguf_value *value = az_gguf_value_at(g, i);
-        assert_true(is_text(value->key, keys[i]));
+        assert_true(is_same(value->key, keys[i]));
         assert_ptr_equal(az_gguf_find(g, keys[i]), value);
     }
     assert_null(az_gguf_find(g, ""));
@@ -39,9 +39,9 @@ static void check_values(const az_gguf *g) {
     assert_int_equal(texts->item_type, AZ_GGUF_STRING);
     assert_int_equal(texts->n_items, 3);
     size_t at = 0;
-    assert_true(is_text(az_gguf_next_text(texts, &at), "one"));
-    assert_true(is_text(az_gguf_next_text(texts, &at), ""));
-    assert_true(is_text(az_gguf_next_text(texts, &at), "three"));
+    assert_true(is_same(az_gguf_next_text(texts, &at), "one"));
+    assert_true(is_same(az_gguf_next_text(texts, &at), ""));
+    assert_true(is_same(az_gguf_next_text(texts, &at), "three"));
     assert_int_equal(at, texts->n_bytes);
     assert_int_equal(az_gguf_find(g, "none")->n_items, 0);
     assert_int_equal(az_gguf_find(g, "none")->n_bytes, 0);
@@ -63,7 +63,7 @@ static void check_tensors(const az_gguf *g, const uint8_t *data) {
     for (size_t i = 0; i < COUNT(want); i++) {
         const az_gguf_tensor *t = az_gguf_tensor_at(g, i);
         assert_ptr_equal(az_gguf_find_tensor(g, want[i].name), t);
-        assert_true(is_text(t->name, want[i].name));
+        assert_true(is_same(t->name, want[i].name));
         assert_int_equal(t->n_dims, want[i].n_dims);
         assert_int_equal(t->type, want[i].type);
         assert_memory_equal(t->dims, want[i].dims, sizeof t->dims);
@@ -240,9 +240,9 @@ static void truth_and_text_are_of_their_type(void **state) {
     assert_int_equal(az_gguf_get_bool(o.gguf, "u8", &truth, &e), AZ_ERROR_MODEL);
     assert_non_null(strstr(e.text, "u8 is not a truth value"));
     assert_int_equal(az_gguf_get_text(o.gguf, "missing", &text, &e), AZ_OK);
-    assert_true(is_text(text, "as before"));
+    assert_true(is_same(text, "as before"));
     assert_int_equal(az_gguf_get_text(o.gguf, "general.architecture", &text, &e), AZ_OK);
-    assert_true(is_text(text, "llama"));
+    assert_true(is_same(text, "llama"));
     assert_int_equal(az_gguf_get_text(o.gguf, "texts", &text, &e), AZ_ERROR_MODEL);
     assert_non_null(strstr(e.text, "texts is not a text"));
     close_opened(&o);

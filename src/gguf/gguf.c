@@ -151,9 +151,9 @@ static az_status gather_tensors(az_gguf *gguf, az_error *error) {
 
 static az_status sort_tensors(az_gguf *gguf, az_error *error) {
     size_t n = gguf->n_tensors;
-    gguf->sorted_tensors = az_alloc(gguf->heap, n * sizeof *gguf->sorted_tensors);
+    gguf->sorted_tensors = az_alloc(gguf->heap, n * sizeof(az_gguf_text *));
     if (!gguf->sorted_tensors)
-        return az_alloc_failed(gguf->heap, n * sizeof *gguf->sorted_tensors, error);
+        return az_alloc_failed(gguf->heap, n * sizeof(az_gguf_text *), error);
     for (size_t i = 0; i < n; i++)
         gguf->sorted_tensors[i] = &gguf->tensors[i].name;
     az_gguf_sort(gguf->sorted_tensors, n);

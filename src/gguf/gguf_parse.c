@@ -231,9 +231,9 @@ static az_status read_values(cursor *c, az_gguf_part *part, uint64_t n_values, a
     part->values = az_alloc(heap, (size_t)n_values * sizeof *part->values);
     if (!part->values)
         return az_alloc_failed(heap, (size_t)n_values * sizeof *part->values, c->error);
-    part->sorted_values = az_alloc(heap, (size_t)n_values * sizeof *part->sorted_values);
+    part->sorted_values = az_alloc(heap, (size_t)n_values * sizeof(az_gguf_text *));
     if (!part->sorted_values)
-        return az_alloc_failed(heap, (size_t)n_values * sizeof *part->sorted_values, c->error);
+        return az_alloc_failed(heap, (size_t)n_values * sizeof(az_gguf_text *), c->error);
     for (size_t i = 0; i < n_values; i++) {
         AZ_TRY(read_value(c, i, &part->values[i]));
         part->sorted_values[i] = &part->values[i].key;
