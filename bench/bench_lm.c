@@ -121,7 +121,7 @@ static double multiply(const az_lm_kernels *k, size_t n_cols, size_t n_out, size
     size_t n_blocks = n_cols / AZ_LM_BLOCK;
     az_rows a = {aligned_alloc(64, n_rows * n_cols * k->q_nbytes),
                  aligned_alloc(64, n_rows * n_blocks * 64),
-                 aligned_alloc(64, n_rows * n_blocks * 64), n_cols, false};
+                 aligned_alloc(64, n_rows * n_blocks * 64), n_cols};
     float *x = aligned_alloc(64, n_cols * 4), *out = aligned_alloc(64, n_rows * n_out * 4);
     if (!m.groups || !m.scale || !a.q || !a.scale || !a.sum || !x || !out)
         exit(1);
