@@ -53,11 +53,16 @@ typedef struct az_lm_kernels {
     /* Puts row j (0..15) of n columns (a multiple of 4) into its group. */
     void (*put_row)(int8_t *group, size_t j, const int8_t *row, size_t n);
 
-    /* Quantises x[n] (n a multiple of 16) in blocks of AZ_LM_BLOCK: scale = max|x| / 127 and
-     * q = x / scale, halves to even; all 0 where max|x| is below 2^-100. A last block that is
-     * not full is filled with zeros. Returns false if an x is not finite. */
+    /* Turns each block of x[n] (n a multiple of AZ_LM_BLOCK) by a Walsh-Hadamard matrix: x
+     * becomes H x, where the numbers in H are 1 and -1, and (H x) (H y) is 64 x y. In what
+     * order the values come out is the same for all sets, and of no importance. */
+    void (*turn)(float *x, size_t n);
+
+    /* Turns and quantises x[n] (n a multiple of 16) in blocks of AZ_LM_BLOCK, of which the last
+     * may be filled with zeros: scale = max / 127 and q = turned x / scale, halves to even; all
+     * 0 where max is below 2^-100. x stays. Returns false if a number is not finite. */
     bool (*quantise)(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum);
-    /* The same as one block of plain int8: rows for put_row, keys, values. */
+    /* x[n] as it is, as one block of plain int8: rows for put_row, keys, values. */
     bool (*quantise_row)(const float *x, size_t n, int8_t *q, float *scale);
     /* The same as int16: scale = max|x| / AZ_LM_QUERY_MAX. */
     bool (*quantise_query)(const float *x, size_t n, int16_t *q, float *scale);

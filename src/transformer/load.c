@@ -118,8 +118,10 @@ static void rows_part(void *arg, uint32_t part, unsigned worker) {
     for (uint32_t r = part * ROWS_A_PART; r < (part + 1) * ROWS_A_PART && r < t->n_rows; r++) {
         uint32_t from = source_row(r, w->head_dim, w->n_rot), to = w->first_row + r;
         az_gguf_type_of(t->type)->dequantise(t->data + from * t->row_nbytes, n, line);
+        k->turn(line, n_cols); /* as activations are */
         if (!k->quantise_row(line, n_cols, line8, &w->matrix->scale[to]))
             atomic_store(&w->broken, true);
+        w->matrix->scale[to] *= 1.0f / AZ_LM_BLOCK; /* (H x) (H y) = 64 x y */
         k->put_row(w->matrix->groups + (size_t)(to / AZ_LM_GROUP) * AZ_LM_GROUP * n_cols,
                    to % AZ_LM_GROUP, line8, n_cols);
     }
