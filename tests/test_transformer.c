@@ -412,6 +412,7 @@ static void check_rolled(lm_spec spec, uint32_t window) {
     uint32_t tokens[N] = {0}, kept[N] = {0};
     lm_file f;
     lm_make(&f, spec);
+    lm_set_f32(&f, "rope.freq_base", 1e6F); /* sliding layers have 10,000 */
     engine e = open_made(&f, 1, az_cpu_features());
     for (uint32_t i = 0; i < N; i++)
         tokens[i] = (i * i * 7 + i) % TOKENS;
