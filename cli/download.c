@@ -20,7 +20,7 @@
 #ifndef AZ_HAVE_CURL
 
 int az_download_run(az_download *download, const az_model_options *opt) {
-    az_say_error(&opt->base, download->name,
+    az_say_error(&opt->base, download->url,
                  "this aizip was built without libcurl, which fetches URLs; install it (on Debian "
                  "and Ubuntu: apt install libcurl4-openssl-dev) and build again.");
     return AZ_EXIT_FILE;
@@ -155,7 +155,7 @@ static int check_space(transfer *t) {
     uint64_t n_free = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (t->total - t->n_bytes <= n_free)
         return AZ_EXIT_OK;
-    az_say_error(&t->opt->base, t->download->name,
+    az_say_error(&t->opt->base, t->download->url,
                  "needs %s bytes more, and the disk of %s has only %s.",
                  az_format_number(need, t->total - t->n_bytes), t->download->part,
                  az_format_number(have, n_free));
@@ -172,7 +172,7 @@ static int begin(transfer *t) {
         return t->rc = AZ_EXIT_FILE;
     }
     if (code != 206 && code != 200) {
-        az_say_error(&t->opt->base, t->download->name, "the server's answer is no file (HTTP %ld).",
+        az_say_error(&t->opt->base, t->download->url, "the server's answer is no file (HTTP %ld).",
                      code);
         return t->rc = AZ_EXIT_FILE;
     }
@@ -280,14 +280,14 @@ static int say_http(const transfer *t, long code) {
                            : code == 401 || code == 403 ? "the server does not give it to us"
                            : code >= 500                ? "the server has a fault; try again later"
                                                         : "the server refuses the request";
-    az_say_error(&t->opt->base, t->download->name, "%s (HTTP %ld).", sentence, code);
+    az_say_error(&t->opt->base, t->download->url, "%s (HTTP %ld).", sentence, code);
     return AZ_EXIT_FILE;
 }
 
 /* Says why curl has failed, if that has not been said. */
 static int say_why(transfer *t, CURLcode result, const char *why) {
     const az_options *opt = &t->opt->base;
-    const char *name = t->download->name;
+    const char *name = t->download->url;
     char kept[200];
     long code = 0;
     curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
@@ -329,7 +329,7 @@ static int request(transfer *t) {
     if (!t->curl || !set_request(t, why, &headers)) {
         curl_slist_free_all(headers);
         curl_easy_cleanup(t->curl);
-        az_say_error(&t->opt->base, t->download->name, "not enough memory to fetch it.");
+        az_say_error(&t->opt->base, t->download->url, "not enough memory to fetch it.");
         return AZ_EXIT_MEMORY;
     }
     az_progress_start(&t->progress, &t->opt->base, "fetching", t->download->name, UNKNOWN);
@@ -356,7 +356,7 @@ static int request(transfer *t) {
 int az_download_run(az_download *download, const az_model_options *opt) {
     transfer t = {.download = download, .opt = opt};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        az_say_error(&opt->base, download->name, "libcurl can't be started.");
+        az_say_error(&opt->base, download->url, "libcurl can't be started.");
         return AZ_EXIT_FILE;
     }
     read_sidecar(&t);

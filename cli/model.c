@@ -139,20 +139,14 @@ static const struct subcommand {
     {"rm", remove_named, 1, SIZE_MAX, false, false},
 };
 
-/* An option with a value, after = or as the next word; NULL if argv[*i] is not
- * `name`. *missing is set where it has none. */
-static const char *value_of(const char *name, int argc, char **argv, int *i, bool *missing) {
+/* Whether argv[*i] is the option `name`, with its value after = or as the next
+ * word; *value is NULL where it has none. */
+static bool takes_value(const char *name, int argc, char **argv, int *i, const char **value) {
     size_t len = strlen(name);
-    if (strncmp(argv[*i], name, len) != 0)
-        return NULL;
-    if (argv[*i][len] == '=')
-        return argv[*i] + len + 1;
-    if (argv[*i][len] != '\0')
-        return NULL;
-    if (*i + 1 < argc)
-        return argv[++*i];
-    *missing = true;
-    return NULL;
+    if (strncmp(argv[*i], name, len) != 0 || (argv[*i][len] != '=' && argv[*i][len] != '\0'))
+        return false;
+    *value = argv[*i][len] == '=' ? argv[*i] + len + 1 : *i + 1 < argc ? argv[++*i] : NULL;
+    return true;
 }
 
 static int set_timeout(az_model_options *opt, const char *value) {
@@ -179,20 +173,20 @@ static int set_name(az_model_options *opt, const char *value) {
     return AZ_EXIT_OK;
 }
 
+static const struct value_option {
+    const char *name;
+    int (*set)(az_model_options *opt, const char *value);
+} with_value[] = {{"--sha256", set_sha256}, {"--name", set_name}, {"--timeout", set_timeout}};
+
 /* Takes the option argv[*i]. */
 static int parse_option(az_model_options *opt, int argc, char **argv, int *i) {
-    static const struct {
-        const char *name;
-        int (*set)(az_model_options *opt, const char *value);
-    } with_value[] = {{"--sha256", set_sha256}, {"--name", set_name}, {"--timeout", set_timeout}};
     const char *arg = argv[*i];
     for (size_t k = 0; k < sizeof with_value / sizeof *with_value; k++) {
-        bool missing = false;
-        const char *value = value_of(with_value[k].name, argc, argv, i, &missing);
-        if (missing)
-            return usage(&opt->base, "option", arg, "its value is missing");
-        if (value)
-            return with_value[k].set(opt, value);
+        const char *value;
+        if (!takes_value(with_value[k].name, argc, argv, i, &value))
+            continue;
+        return value ? with_value[k].set(opt, value)
+                     : usage(&opt->base, "option", arg, "its value is missing");
     }
     if (strcmp(arg, "--json") == 0)
         opt->base.json = true;

@@ -334,7 +334,7 @@ static int bring(fetch *f) {
         return az_wheels_fetch(f->opt, f->name, f->known->wheels, f->known->n_wheels, f->wheels,
                                f->fd);
     }
-    az_download download = {.name = f->url,
+    az_download download = {.name = f->name,
                             .url = f->url,
                             .part = f->part,
                             .sidecar = f->sidecar,

@@ -129,13 +129,14 @@ static int run_program(wheels *w, const char *const *argv, int out_fd) {
     if (child < 0)
         return 127;
     for (;;) {
-        pid_t done = waitpid(child, &status, WNOHANG);
+        pid_t done = waitpid(child, &status, w->progress.shown ? WNOHANG : 0);
         if (done == child)
             break;
         if (done < 0 && errno != EINTR)
             return 127;
         show_progress(w);
-        usleep(POLL_MICROSECONDS);
+        if (done == 0)
+            usleep(POLL_MICROSECONDS);
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

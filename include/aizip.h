@@ -152,7 +152,15 @@ typedef enum az_param {
     AZ_PARAM_CONTENT_SIZE = 5, /* encoder: the input's size, if known, -1 if not (default). Makes
                                   no difference to the archive; lets tables be sized early. A
                                   different real size is AZ_ERROR_ARGUMENT at the end. */
-    AZ_PARAM_SALVAGE = 6       /* decoder: 1 = go on after damage; see az_decoder_set_gap_fn() */
+    AZ_PARAM_SALVAGE = 6,      /* decoder: 1 = go on after damage; see az_decoder_set_gap_fn() */
+    AZ_PARAM_CONTEXT = 7,    /* scorer: tokens of a window, 2..32768; 0 (default): 2,048, or as many
+                                  as the model was trained with, if fewer */
+    AZ_PARAM_STRIDE = 8,     /* scorer: tokens by which windows advance, at most the context;
+                                  0 (default): the context, so that windows share nothing */
+    AZ_PARAM_START = 9,      /* scorer: the token before each window; -1 (default): the model's
+                                  own for the beginning of a text */
+    AZ_PARAM_PERPLEXITY = 10 /* scorer: 1 = llama.cpp's convention: windows that share nothing,
+                                  the second half of each counts, the last one is left out */
 } az_param;
 
 typedef enum az_action {
@@ -293,6 +301,51 @@ AZ_API uint64_t az_model_memory(const az_model *model, uint32_t window);
 /* The SHA-256 of the file (of a split model: of its files, one after the
  * other), 32 bytes. Reads all of it. */
 AZ_API void az_model_sha256(const az_model *model, uint8_t *sum);
+
+/* ---- Scoring ---------------------------------------------------------- */
+
+/* What a text costs, in bits: under a language model alone, in windows of a
+ * stated size, or as az_compress() would write it. The same number to the last
+ * bit on every machine, for any number of threads. */
+typedef struct az_scorer az_scorer;
+
+/* A cost is bits times this. */
+#define AZ_COST_BIT ((uint64_t)1 << 24)
+
+typedef struct az_score {
+    uint64_t n_bytes;
+    uint64_t n_characters; /* code points of UTF-8; a byte that is part of none is one */
+    uint64_t n_tokens;     /* 0 without a model */
+    uint64_t n_escapes;    /* bytes for which the model has no token: log2 of the least likely
+                              token's share and 8 bits each; the model sees the start token */
+    uint64_t n_scored;     /* tokens whose cost is counted: all, but for AZ_PARAM_PERPLEXITY */
+    uint64_t cost;         /* of all that is counted */
+    uint32_t context;      /* as used; 0 without a model */
+    uint32_t stride;
+    int64_t start;
+} az_score;
+
+/* Called after each window, in order, with the bytes that were counted in it. */
+typedef void (*az_score_part_fn)(void *opaque, uint64_t first_byte, uint64_t n_bytes,
+                                 uint64_t cost);
+
+/* Makes a handle. model: NULL for the built-in predictor, else it must live as
+ * long as the handle; its weights are loaded by the first run. Parameters:
+ * THREADS, MEMORY_LIMIT, LEVEL (without a model), and the last four (with). */
+AZ_API az_status az_scorer_open(az_scorer **out, const az_model *model,
+                                const az_allocator *allocator, az_error *error);
+AZ_API az_status az_scorer_set(az_scorer *scorer, az_param param, int64_t value, az_error *error);
+/* in_nbytes: bytes scored so far. */
+AZ_API void az_scorer_set_progress(az_scorer *scorer, az_progress_fn fn, void *opaque);
+AZ_API void az_scorer_set_part_fn(az_scorer *scorer, az_score_part_fn fn, void *opaque);
+
+/* Scores one text. Without a model *score holds the whole archive's size. A
+ * failure leaves the handle fit for other texts. */
+AZ_API az_status az_scorer_run(az_scorer *scorer, const void *text, size_t n_bytes, az_score *score,
+                               az_error *error);
+/* Memory in use at most so far. */
+AZ_API uint64_t az_scorer_peak_memory(const az_scorer *scorer);
+AZ_API void az_scorer_close(az_scorer **scorer);
 
 #ifdef __cplusplus
 }

@@ -3,7 +3,7 @@
  * gguf/ has checked the file; here its names, which have a length, become C
  * strings, and its numbers text.
  */
-#include "gguf/gguf.h"
+#include "model_api.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -312,4 +312,8 @@ uint64_t az_model_memory(const az_model *model, uint32_t window) {
     if (window && per_position > (UINT64_MAX - n_bytes) / window)
         return UINT64_MAX;
     return n_bytes + per_position * window;
+}
+
+const az_gguf *az_model_gguf(const az_model *model) {
+    return model->gguf;
 }

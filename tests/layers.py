@@ -18,12 +18,14 @@ ALLOWED = {
     "gguf": {"base"},
     "tokenizer": {"base", "gguf"},
     "transformer": {"base", "kernels", "gguf"},
+    "measure": {"base", "kernels", "gguf", "tokenizer", "transformer"},
     "container": {"base"},
     "cm": {"base", "kernels", "coder"},
     "predict": {"base", "kernels", "coder", "cm"},
     "codec": {"base", "coder", "predict", "container"},
     "api": {"base", "predict", "codec", "container"},
     "model_api": {"base", "gguf"},
+    "score_api": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "model_api"},
 }
 PUBLIC = ROOT / "include" / "aizip.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)

@@ -12,7 +12,7 @@
 #endif
 
 #include "lm_signature.h"
-#include "transformer/lm_model.h"
+#include "transformer/weights.h"
 
 #define MODELS AZ_SOURCE_DIR "/tests/models/"
 #define SIGNATURES AZ_SOURCE_DIR "/tests/golden/lm_signature.txt"

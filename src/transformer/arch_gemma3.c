@@ -6,7 +6,7 @@
  */
 #include <math.h> /* sqrtf: exact by IEEE 754 */
 
-#include "lm_model.h"
+#include "weights.h"
 
 /* Which layers slide: a period, whose last layer doesn't, or a flag for each layer. */
 static az_status configure_pattern(az_lm_config *c, const az_gguf *gguf, az_error *error) {

@@ -2,7 +2,7 @@
  * arch_gpt2: GPT-2 (Radford et al., 2019). LayerNorm first, learnt positions, GELU, biases
  * everywhere.
  */
-#include "lm_model.h"
+#include "weights.h"
 
 const az_arch az_arch_gpt2 = {
     .name = "gpt2",

@@ -2,7 +2,7 @@
  * arch_llama: Llama (Touvron et al., 2023), and with it SmolLM, Mistral and TinyLlama. Norm
  * first (RMSNorm), rotary positions, heads of queries that share keys, SwiGLU.
  */
-#include "lm_model.h"
+#include "weights.h"
 
 const az_arch az_arch_llama = {
     .name = "llama",

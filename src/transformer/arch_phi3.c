@@ -3,7 +3,7 @@
  * tensor, and so are gate and up. Positions are divided by factors, one set for windows up to
  * the original context length, another for longer ones.
  */
-#include "lm_model.h"
+#include "weights.h"
 
 static az_status configure(az_lm_config *c, const az_gguf *gguf, az_error *error) {
     c->short_window = c->n_ctx;

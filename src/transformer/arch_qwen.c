@@ -2,7 +2,7 @@
  * arch_qwen: Qwen2 (Llama with biases on queries, keys and values) and Qwen3 (without, but
  * with a norm of each head's queries and keys).
  */
-#include "lm_model.h"
+#include "weights.h"
 
 const az_arch az_arch_qwen2 = {
     .name = "qwen2",

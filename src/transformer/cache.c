@@ -1,5 +1,5 @@
 /* cache: the keys and values of one sequence. */
-#include "lm_model.h"
+#include "weights.h"
 
 az_status az_lm_cache_open(az_lm_cache **out, const az_lm *lm, uint32_t window, uint32_t max_run,
                            az_heap *heap, az_error *error) {

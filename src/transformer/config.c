@@ -5,7 +5,7 @@
 #include <math.h> /* sqrtf: exact by IEEE 754 */
 #include <stdio.h>
 
-#include "lm_model.h"
+#include "weights.h"
 
 static const az_arch *const archs[] = {&az_arch_llama, &az_arch_gpt2, &az_arch_qwen2,
                                        &az_arch_qwen3, &az_arch_phi3, &az_arch_gemma3};

@@ -3,7 +3,7 @@
  * to binary32 and quantised again to int8 with a scale, in the layout that the kernels want;
  * rows are shared out among the pool's threads.
  */
-#include "lm_model.h"
+#include "weights.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

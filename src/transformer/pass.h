@@ -14,7 +14,7 @@
 
 #include <stdatomic.h>
 
-#include "lm_model.h"
+#include "weights.h"
 
 typedef struct az_lm_pass az_lm_pass;
 

@@ -4,7 +4,7 @@
  * times angle wraps as it should, and are worked out in integers: libm's pow, sin and cos
  * differ between systems.
  */
-#include "lm_model.h"
+#include "weights.h"
 
 #if !defined(__SIZEOF_INT128__)
 #error "needs a compiler with 128-bit integers"

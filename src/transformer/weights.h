@@ -1,8 +1,8 @@
 /*
- * lm_model: what a loaded model holds, for the files of this folder.
+ * weights: what a loaded model holds, for the files of this folder.
  */
-#ifndef AZ_LM_MODEL_H
-#define AZ_LM_MODEL_H
+#ifndef AZ_WEIGHTS_H
+#define AZ_WEIGHTS_H
 
 #include "transformer.h"
 
