@@ -83,14 +83,16 @@ static int8_t *pack(const az_lm_kernels *k, const int8_t *rows, size_t n, size_t
 }
 
 static void multiply_with(const az_lm_kernels *k, const int8_t *rows, float *scale, size_t n_groups,
-                          size_t n_cols, const float *x, size_t n_x, size_t n_rows, float *out) {
+                          size_t n_cols, const float *x, size_t n_x, size_t n_rows, bool wide,
+                          float *out) {
     az_matrix m = {pack(k, rows, n_groups * 16, n_cols), scale, n_cols, n_groups};
     size_t n_blocks = n_cols / AZ_LM_BLOCK;
-    az_rows a = {take(n_rows * n_cols * k->q_nbytes), take(n_rows * n_blocks * 4),
-                 take(n_rows * n_blocks * 4), n_cols};
+    size_t n_bytes = n_cols * (wide ? 2 : k->q_nbytes);
+    az_rows a = {take(n_rows * n_bytes), take(n_rows * n_blocks * 4), take(n_rows * n_blocks * 4),
+                 n_cols, wide};
     for (size_t r = 0; r < n_rows; r++)
-        assert_true(k->quantise(x + r * n_x, n_x, a.q + r * n_cols * k->q_nbytes,
-                                a.scale + r * n_blocks, a.sum + r * n_blocks));
+        assert_true((wide ? k->quantise_wide : k->quantise)(
+            x + r * n_x, n_x, a.q + r * n_bytes, a.scale + r * n_blocks, a.sum + r * n_blocks));
     /* In two parts, of groups and of rows. */
     size_t g = n_groups / 2, r = n_rows / 3, stride = n_groups * 16;
     k->multiply(&m, 0, g, &a, 0, r, out, stride);
@@ -111,6 +113,7 @@ static void multiply_is_the_references(void **state) {
         size_t n_groups = 1 + dice_below(&d, 5), n_blocks = 1 + dice_below(&d, 4);
         size_t n_cols = n_blocks * AZ_LM_BLOCK, n_rows = 1 + dice_below(&d, 70);
         size_t n_x = n_cols - 16 * dice_below(&d, 4); /* the last block may not be full */
+        bool wide = round % 2;
         int8_t *rows = take(n_groups * 16 * n_cols);
         float *scale = take(n_groups * 16 * sizeof *scale), *x = take(n_rows * n_x * sizeof *x);
         size_t n_out = n_rows * n_groups * 16;
@@ -119,10 +122,11 @@ static void multiply_is_the_references(void **state) {
         draw_floats(&d, scale, n_groups * 16);
         for (size_t r = 0; r < n_rows; r++)
             draw_floats(&d, x + r * n_x, n_x);
-        multiply_with(&az_lm_kernels_ref, rows, scale, n_groups, n_cols, x, n_x, n_rows, expected);
+        multiply_with(&az_lm_kernels_ref, rows, scale, n_groups, n_cols, x, n_x, n_rows, wide,
+                      expected);
         for (size_t i = 0; i < n_sets; i++) {
             memset(out, 0x55, n_out * sizeof *out);
-            multiply_with(sets[i], rows, scale, n_groups, n_cols, x, n_x, n_rows, out);
+            multiply_with(sets[i], rows, scale, n_groups, n_cols, x, n_x, n_rows, wide, out);
             if (memcmp(out, expected, n_out * sizeof *out) != 0)
                 fail_msg("%s: %zu rows, %zu groups, %zu columns", sets[i]->name, n_rows, n_groups,
                          n_cols);
@@ -145,7 +149,7 @@ static void score_is_the_references(void **state) {
         int32_t *expected = take(n_rows * stride * 4), *out = take(n_rows * stride * 4);
         uint32_t range = dice_below(&d, N_RANGES);
         for (size_t i = 0; i < n_rows * dim; i++)
-            q[i] = (int16_t)draw(&d, range, AZ_LM_QUERY_MAX);
+            q[i] = (int16_t)draw(&d, range, AZ_LM_WIDE_MAX);
         draw_rows(&d, keys, n_groups * 16 * dim);
         az_lm_kernels_ref.score(q, n_rows, dim, keys, n_groups, expected, stride);
         for (size_t i = 0; i < n_sets; i++) {
@@ -288,6 +292,7 @@ static void what_is_not_finite_is_said(void **state) {
                 uint32_t freq[128];
                 memcpy(&x[at], &bits[b], 4);
                 assert_false(sets[i]->quantise(x, 128, q, scale, sum));
+                assert_false(sets[i]->quantise_wide(x, 128, q, scale, sum));
                 assert_false(sets[i]->quantise_row(x, 128, q, scale));
                 assert_int_equal(sets[i]->frequencies(x, 128, freq), 0);
             }

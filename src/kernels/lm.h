@@ -3,8 +3,9 @@
  * answers; all other sets give the same bits:
  *
  * - Products are exact integers: weights, keys and values are int8 in -127..127, activations
- *   int8 in -127..127, queries int16 in -16383..16383, softmax weights int16 in 0..32767,
- *   sums int32 that can't overflow, so any order will do.
+ *   int8 in -127..127 or, where that costs too much, `wide`: int16 in -16383..16383, as
+ *   queries are; softmax weights int16 in 0..32767; sums int32 that can't overflow, so any
+ *   order will do.
  * - Everything else is binary32, elementwise, or a sum over 16 lanes (element i in lane
  *   i % 16), added as a tree: lane i + 8 to lane i, then 4, 2, 1.
  *
@@ -21,7 +22,7 @@ enum {
     AZ_LM_BLOCK = 64, /* activations that share a scale */
     AZ_LM_GROUP = 16, /* rows of a matrix that are packed together; positions of a cache */
     AZ_LM_Q_MAX = 127,
-    AZ_LM_QUERY_MAX = 16383, /* AZ_LM_HEAD_MAX * 127 * 16383 < 2^31 */
+    AZ_LM_WIDE_MAX = 16383, /* AZ_LM_HEAD_MAX * 127 * 16383 < 2^31 */
     AZ_LM_HEAD_MAX = 1024,
     AZ_LM_WEIGHT_MAX = 32767, /* of a position's softmax weight */
     AZ_LM_SPAN = 512,         /* positions that `weigh` sums in int32: 512 * 32767 * 127 < 2^31 */
@@ -36,12 +37,15 @@ typedef struct az_matrix {
     size_t n_groups;
 } az_matrix;
 
-/* Quantised activations. */
+/* Quantised activations. In q a row takes n_cols * q_nbytes bytes, a wide one n_cols * 2. Sets
+ * of int8 keep a wide row as its lower bytes [n_cols], -128..127, then the upper ones: a value
+ * is lower + 256 * upper. */
 typedef struct az_rows {
-    int8_t *q;     /* [n_rows][n_cols] in the set's layout, q_nbytes for each */
+    int8_t *q;     /* [n_rows][n_cols] in the set's layout */
     float *scale;  /* [n_rows][n_cols / AZ_LM_BLOCK] */
     int32_t *sum;  /* the same shape: the sum of each block's q */
     size_t n_cols; /* a multiple of AZ_LM_BLOCK */
+    bool wide;
 } az_rows;
 
 typedef struct az_lm_kernels {
@@ -57,9 +61,11 @@ typedef struct az_lm_kernels {
      * q = x / scale, halves to even; all 0 where max|x| is below 2^-100. A last block that is
      * not full is filled with zeros. Returns false if an x is not finite. */
     bool (*quantise)(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum);
+    /* The same, wide: scale = max|x| / AZ_LM_WIDE_MAX. */
+    bool (*quantise_wide)(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum);
     /* The same as one block of plain int8: rows for put_row, keys, values. */
     bool (*quantise_row)(const float *x, size_t n, int8_t *q, float *scale);
-    /* The same as int16: scale = max|x| / AZ_LM_QUERY_MAX. */
+    /* The same as int16: scale = max|x| / AZ_LM_WIDE_MAX. */
     bool (*quantise_query)(const float *x, size_t n, int16_t *q, float *scale);
 
     /* out[r][j] for rows r in first_row..+n_rows of a and matrix rows j of the groups:

@@ -6,11 +6,17 @@
  */
 #include "lm_vector.h"
 
-DEFINE_QUANTISE_BLOCKS(int8_t, quantise_block8)
+DEFINE_QUANTISE_BYTES
 
 static void put_row(int8_t *group, size_t j, const int8_t *row, size_t n) {
     for (size_t i = 0; i < n; i++)
         group[i * AZ_LM_GROUP + j] = row[i];
+}
+
+/* Value i of row r. */
+static int32_t value_of(const az_rows *a, size_t r, size_t i) {
+    const int8_t *q = a->q + r * a->n_cols * (a->wide ? 2 : 1);
+    return a->wide ? q[i] + 256 * q[a->n_cols + i] : q[i];
 }
 
 static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, const az_rows *a,
@@ -18,7 +24,6 @@ static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, co
     size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
     for (size_t r = 0; r < n_rows; r++)
         for (size_t j = 0; j < n_groups * AZ_LM_GROUP; j++) {
-            const int8_t *q = a->q + (first_row + r) * n_cols;
             const float *scale = a->scale + (first_row + r) * n_blocks;
             const int8_t *column = w->groups +
                                    (first_group + j / AZ_LM_GROUP) * AZ_LM_GROUP * n_cols +
@@ -27,7 +32,7 @@ static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, co
             for (size_t b = 0; b < n_blocks; b++) {
                 int32_t dot = 0;
                 for (size_t i = b * AZ_LM_BLOCK; i < (b + 1) * AZ_LM_BLOCK; i++)
-                    dot += q[i] * column[i * AZ_LM_GROUP];
+                    dot += value_of(a, first_row + r, i) * column[i * AZ_LM_GROUP];
                 sum += scale[b] * (float)dot;
             }
             out[r * out_stride + j] = sum * w->scale[first_group * AZ_LM_GROUP + j];

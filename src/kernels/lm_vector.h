@@ -100,7 +100,7 @@ enum { INFINITY_BITS = 0x7f800000, TINY_BITS = (127 - 100) << 23 };
     }
 
 DEFINE_QUANTISE(int8_t, quantise_block8, AZ_LM_Q_MAX)
-DEFINE_QUANTISE(int16_t, quantise_block_query, AZ_LM_QUERY_MAX)
+DEFINE_QUANTISE(int16_t, quantise_block_wide, AZ_LM_WIDE_MAX)
 
 static bool quantise_row(const float *x, size_t n, int8_t *q, float *scale) {
     if (max_magnitude(x, n) >= INFINITY_BITS)
@@ -112,25 +112,47 @@ static bool quantise_row(const float *x, size_t n, int8_t *q, float *scale) {
 static bool quantise_query(const float *x, size_t n, int16_t *q, float *scale) {
     if (max_magnitude(x, n) >= INFINITY_BITS)
         return false;
-    quantise_block_query(x, n, q, scale);
+    quantise_block_wide(x, n, q, scale);
     return true;
 }
 
-/* `quantise` of a set whose activations are of type Q. */
-#define DEFINE_QUANTISE_BLOCKS(Q, block_name)                                                \
-    static bool quantise(const float *x, size_t n, int8_t *q8, float *scale, int32_t *sum) { \
-        enum { N = AZ_LM_BLOCK };                                                            \
-        Q *q = (Q *)(void *)q8;                                                              \
-        if (max_magnitude(x, n) >= INFINITY_BITS)                                            \
-            return false;                                                                    \
-        size_t b = 0;                                                                        \
-        for (; (b + 1) * N <= n; b++)                                                        \
-            sum[b] = block_name(x + b * N, N, q + b * N, &scale[b]);                         \
-        if (b * N < n) {                                                                     \
-            sum[b] = block_name(x + b * N, n - b * N, q + b * N, &scale[b]);                 \
-            memset(q + n, 0, ((b + 1) * N - n) * sizeof(Q));                                 \
-        }                                                                                    \
-        return true;                                                                         \
+/* Quantises x[n] block by block, each by block_name, into q of type Q. */
+#define DEFINE_QUANTISE_BLOCKS(name, Q, block_name)                                      \
+    AZ_LM_INLINE bool name(const float *x, size_t n, Q *q, float *scale, int32_t *sum) { \
+        enum { N = AZ_LM_BLOCK };                                                        \
+        if (max_magnitude(x, n) >= INFINITY_BITS)                                        \
+            return false;                                                                \
+        size_t b = 0;                                                                    \
+        for (; (b + 1) * N <= n; b++)                                                    \
+            sum[b] = block_name(x + b * N, N, q + b * N, &scale[b]);                     \
+        if (b * N < n) {                                                                 \
+            sum[b] = block_name(x + b * N, n - b * N, q + b * N, &scale[b]);             \
+            memset(q + n, 0, ((b + 1) * N - n) * sizeof(Q));                             \
+        }                                                                                \
+        return true;                                                                     \
+    }
+
+/* quantise and quantise_wide of a set whose activations are int8. */
+#define DEFINE_QUANTISE_BYTES                                                                    \
+    DEFINE_QUANTISE_BLOCKS(quantise_bytes, int8_t, quantise_block8)                              \
+    static bool quantise(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum) {      \
+        return quantise_bytes(x, n, q, scale, sum);                                              \
+    }                                                                                            \
+    static bool quantise_wide(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum) { \
+        size_t n_cols = (n + AZ_LM_BLOCK - 1) / AZ_LM_BLOCK * AZ_LM_BLOCK;                       \
+        if (max_magnitude(x, n) >= INFINITY_BITS)                                                \
+            return false;                                                                        \
+        for (size_t i = 0; i < n; i += AZ_LM_BLOCK) {                                            \
+            int16_t wide[AZ_LM_BLOCK] = {0};                                                     \
+            size_t m = n - i < AZ_LM_BLOCK ? n - i : AZ_LM_BLOCK;                                \
+            sum[i / AZ_LM_BLOCK] = quantise_block_wide(x + i, m, wide, &scale[i / AZ_LM_BLOCK]); \
+            for (size_t j = 0; j < AZ_LM_BLOCK; j++) {                                           \
+                int32_t upper = (wide[j] + 128) >> 8;                                            \
+                q[n_cols + i + j] = (int8_t)upper;                                               \
+                q[i + j] = (int8_t)(wide[j] - upper * 256);                                      \
+            }                                                                                    \
+        }                                                                                        \
+        return true;                                                                             \
     }
 
 /* Floats as integers in the same order, so that a loop's largest is found in vectors. */
@@ -261,9 +283,9 @@ static uint64_t frequencies(const float *x, size_t n, uint32_t *freq) {
 /* The functions of a set, in the order of az_lm_kernels. */
 #define AZ_LM_SET(name, q_nbytes)                                                                  \
     {                                                                                              \
-        name, q_nbytes, put_row, quantise, quantise_row, quantise_query, multiply, score, weigh,   \
-            softmax_max, softmax_weights, rms_norm, layer_norm, add, scale_by, silu, gelu, rotate, \
-            frequencies                                                                            \
+        name, q_nbytes, put_row, quantise, quantise_wide, quantise_row, quantise_query, multiply,  \
+            score, weigh, softmax_max, softmax_weights, rms_norm, layer_norm, add, scale_by, silu, \
+            gelu, rotate, frequencies                                                              \
     }
 
 #endif

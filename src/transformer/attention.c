@@ -299,7 +299,7 @@ static void attend_part(void *arg, uint32_t part, unsigned worker) {
 static void attended_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned worker) {
     (void)what, (void)worker;
     uint32_t n = pass->lm->config.n_heads * pass->lm->config.head_dim;
-    az_pass_quantise(pass, row, pass->h + (size_t)row * n, n);
+    az_pass_quantise(pass, row, pass->h + (size_t)row * n, n, false);
 }
 
 void az_pass_attention(az_lm_pass *pass, const az_lm_layer *layer) {

@@ -65,7 +65,7 @@ static bool take_all(az_lm_batch *b) {
                 take(heap, &p->x, n * c->n_embd * sizeof *p->x) &&
                 take(heap, &p->t, n * p->wide * sizeof *p->t) &&
                 take(heap, &p->h, n * n_heads * sizeof *p->h) &&
-                take(heap, &p->a.q, n * n_cols * lm->kernels->q_nbytes) &&
+                take(heap, &p->a.q, n * n_cols * 2) &&
                 take(heap, &p->a.scale, n * n_blocks * sizeof *p->a.scale) &&
                 take(heap, &p->a.sum, n * n_blocks * sizeof *p->a.sum) &&
                 take_queries(heap, &p->q, n_queries, c->head_slots) &&

@@ -228,6 +228,7 @@ static az_status load_layer(const loader *l, uint32_t i) {
                        0));
     one = count(a->ffn_up, 2) == 1;
     const uint32_t up_rows[2] = {one ? n_gates * c->n_ff : c->n_ff, c->n_ff};
+    layer->ffn_down.wide = true;
     AZ_TRY(load_linear(l, &layer->ffn_up, at, a->ffn_up, up_rows, one ? 1 : 2, c->n_embd, 0));
     return load_linear(l, &layer->ffn_down, at, &(const char *){"ffn_down"}, &c->n_embd, 1, c->n_ff,
                        0);

@@ -36,11 +36,12 @@ static void norm_line(const az_lm_pass *pass, const az_norm *norm, const float *
         k->rms_norm(x, norm->weight, n, pass->lm->config.norm_eps, out);
 }
 
-void az_pass_quantise(az_lm_pass *pass, uint32_t row, const float *x, uint32_t n) {
+void az_pass_quantise(az_lm_pass *pass, uint32_t row, const float *x, uint32_t n, bool wide) {
     const az_lm_kernels *k = pass->lm->kernels;
     size_t n_cols = az_round_up(n, AZ_LM_BLOCK), n_blocks = n_cols / AZ_LM_BLOCK;
-    if (!k->quantise(x, n, pass->a.q + row * n_cols * k->q_nbytes, pass->a.scale + row * n_blocks,
-                     pass->a.sum + row * n_blocks))
+    int8_t *q = pass->a.q + row * n_cols * (wide ? 2 : k->q_nbytes);
+    if (!(wide ? k->quantise_wide : k->quantise)(x, n, q, pass->a.scale + row * n_blocks,
+                                                 pass->a.sum + row * n_blocks))
         atomic_store(&pass->broken, true);
 }
 
@@ -48,7 +49,7 @@ static void norm_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned 
     uint32_t n = pass->lm->config.n_embd;
     float *line = pass->scratch[worker].line;
     norm_line(pass, what, pass->x + (size_t)row * n, n, line);
-    az_pass_quantise(pass, row, line, n);
+    az_pass_quantise(pass, row, line, n, false);
 }
 
 void az_pass_norm(az_lm_pass *pass, const az_norm *norm) {
@@ -74,7 +75,7 @@ static void add_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned w
     }
     pass->lm->kernels->add(x, t, n);
     norm_line(pass, norms[1], x, n, line);
-    az_pass_quantise(pass, row, line, n);
+    az_pass_quantise(pass, row, line, n, false);
 }
 
 void az_pass_add(az_lm_pass *pass, const az_norm *post, const az_norm *next) {
@@ -92,7 +93,7 @@ static void activate_row(az_lm_pass *pass, const void *what, uint32_t row, unsig
         k->silu(t, t + n, n);
     else
         k->gelu(t, activation == AZ_GELU_GATE ? t + n : NULL, n);
-    az_pass_quantise(pass, row, t, n);
+    az_pass_quantise(pass, row, t, n, pass->lm->layers[pass->layer].ffn_down.wide);
 }
 
 void az_pass_activate(az_lm_pass *pass, az_activation activation) {
@@ -127,6 +128,7 @@ void az_pass_multiply(az_lm_pass *pass, const az_linear *linear, uint32_t first_
     a_part = (a_part + 1) / 2 * 2; /* kernels may take two groups at once */
     linear_work w = {pass, m, first_row, n_rows, out, out_stride, a_part};
     pass->a.n_cols = m->n_cols;
+    pass->a.wide = linear->wide;
     pass->bias = linear->bias;
     az_pool_run(pass->pool, linear_part, &w, (uint32_t)((m->n_groups + a_part - 1) / a_part));
 }

@@ -88,8 +88,8 @@ struct az_lm_pass {
 /* pass.c: does row(pass, layer, row, worker) for each row. */
 typedef void (*az_pass_row_fn)(az_lm_pass *pass, const void *what, uint32_t row, unsigned worker);
 void az_pass_rows(az_lm_pass *pass, az_pass_row_fn row, const void *what);
-/* Line `row` of a = x[n], quantised. */
-void az_pass_quantise(az_lm_pass *pass, uint32_t row, const float *x, uint32_t n);
+/* Line `row` of a = x[n], quantised, or wide. */
+void az_pass_quantise(az_lm_pass *pass, uint32_t row, const float *x, uint32_t n, bool wide);
 /* out[n_rows][out_stride] = linear(rows of a from first_row on), without its bias. */
 void az_pass_multiply(az_lm_pass *pass, const az_linear *linear, uint32_t first_row,
                       uint32_t n_rows, float *out, size_t out_stride);

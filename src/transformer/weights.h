@@ -11,6 +11,7 @@
 typedef struct az_linear {
     az_matrix matrix;
     uint32_t n_in, n_out;
+    bool wide;   /* reads int16, not int8: what it costs otherwise is in docs/transformer.md */
     float *bias; /* [n_out] or NULL */
 } az_linear;
 

@@ -55,6 +55,7 @@ static inline void _mm512_storeu_ps(float *p, __m512 x) {
         return x;                             \
     }
 BOTH(__m512i, _mm512_xor_si512, 8, x.q[i] = a.q[i] ^ b.q[i])
+BOTH(__m512i, _mm512_add_epi32, 16, x.w[i] = a.w[i] + b.w[i])
 BOTH(__m512i, _mm512_add_epi64, 8, x.q[i] = a.q[i] + b.q[i])
 BOTH(__m512, _mm512_mul_ps, 16, x.f[i] = a.f[i] * b.f[i])
 BOTH(__m512, _mm512_add_ps, 16, x.f[i] = a.f[i] + b.f[i])
@@ -72,6 +73,10 @@ FROM(__m512, _mm512_cvtepi32_ps, __m512i, 16, x.f[i] = (float)a.w[i])
 FROM(__m512i, _mm512_cvtepi8_epi16, __m256i, 32, x.h[i] = a.b[i])
 FROM(__m256i, _mm512_castsi512_si256, __m512i, 32, x.b[i] = a.b[i])
 
+static inline __m512i _mm512_slli_epi32(__m512i a, int n) {
+    EACH(16) a.w[i] *= 1 << n;
+    return a;
+}
 static inline __m512i _mm512_setzero_si512(void) {
     return _mm512_set1_epi32(0);
 }

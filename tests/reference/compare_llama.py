@@ -121,6 +121,7 @@ def main():
     parser.add_argument("--start", type=int, default=0, help="the token before a text")
     parser.add_argument("--program")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of llama.cpp")
+    parser.add_argument("--int8", action="store_true", help="the reference rounded as aizip rounds")
     parser.add_argument("--dump", nargs=2, metavar=("IDS", "LOGITS"))
     parser.add_argument("--min-same", type=float, default=0.0, help="fail below this share")
     parser.add_argument("--max-kl", type=float, default=float("inf"), help="fail above")
@@ -131,7 +132,7 @@ def main():
         ids = np.fromfile(args.dump[0], "<i4")
         ours = np.fromfile(args.dump[1], "<f4").reshape(len(ids), -1)
         results.append(report(args.model, args.dump[0], ids, ours, args.window, args.threads))
-    model = reference.load(args.model) if args.texts and not args.program else None
+    model = reference.load(args.model, args.int8) if args.texts and not args.program else None
     for name in args.texts:
         with open(name, "rb") as f:
             text = f.read(10 * args.tokens)

@@ -38,6 +38,7 @@ class Model:
         self.fields = reader.fields
         self.arch = self.get("general.architecture")
         self.int8 = int8
+        self.rounded = {}  # with int8: what was made of the matrices
         # name -> [rows][columns] or [columns]
         self.tensors = {t.name: self._float32(t) for t in reader.tensors}
         self.types = {t.name: t.tensor_type.name for t in reader.tensors}
@@ -83,7 +84,9 @@ class Model:
         """x [n][columns] times the matrix's rows, plus the bias if there is one."""
         w = self.tensors[name + ".weight"]
         if self.int8:
-            w, x = int8_rows(w), int8_groups(x)
+            if name not in self.rounded:
+                self.rounded[name] = int8_rows(w)
+            w, x = self.rounded[name], int8_groups(x)
         y = x @ w.T
         bias = self.optional(name + ".bias")
         return y if bias is None else y + bias

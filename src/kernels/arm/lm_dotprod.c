@@ -9,7 +9,7 @@
 
 #include "../lm_vector.h"
 
-DEFINE_QUANTISE_BLOCKS(int8_t, quantise_block8)
+DEFINE_QUANTISE_BYTES
 
 enum { TILE = 4 /* rows at once: 16 sums of 32 registers */ };
 
@@ -47,7 +47,7 @@ AZ_LM_INLINE void clear(int32x4_t sums[TILE][4], size_t n_rows) {
 
 AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, const az_rows *a, size_t row,
                                 size_t n_rows, float *out, size_t out_stride) {
-    size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
+    size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK, stride = n_cols << a->wide;
     const int8_t *bytes = w->groups + group * AZ_LM_GROUP * n_cols;
     float32x4_t total[TILE][4];
     for (size_t r = 0; r < n_rows; r++)
@@ -55,9 +55,16 @@ AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, const az_rows 
             total[r][j] = vdupq_n_f32(0);
     for (size_t b = 0; b < n_blocks; b++) {
         int32x4_t sums[TILE][4];
+        const int8_t *block = bytes + b * AZ_LM_BLOCK * AZ_LM_GROUP;
+        const int8_t *q = a->q + row * stride + b * AZ_LM_BLOCK;
         clear(sums, n_rows);
-        dot_tile(sums, bytes + b * AZ_LM_BLOCK * AZ_LM_GROUP, a->q + row * n_cols + b * AZ_LM_BLOCK,
-                 n_cols, AZ_LM_BLOCK, n_rows);
+        if (a->wide) { /* the upper bytes first */
+            dot_tile(sums, block, q + n_cols, stride, AZ_LM_BLOCK, n_rows);
+            for (size_t r = 0; r < n_rows; r++)
+                for (size_t j = 0; j < 4; j++)
+                    sums[r][j] = vshlq_n_s32(sums[r][j], 8);
+        }
+        dot_tile(sums, block, q, stride, AZ_LM_BLOCK, n_rows);
         for (size_t r = 0; r < n_rows; r++) {
             float32x4_t scale = vdupq_n_f32(a->scale[(row + r) * n_blocks + b]);
             for (size_t j = 0; j < 4; j++)

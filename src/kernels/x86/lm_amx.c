@@ -41,11 +41,11 @@ static void configure(size_t first_rows, size_t second_rows) {
     _tile_loadconfig(&c);
 }
 
-/* One block of 64 columns: dots[tile][row][16]. */
-AZ_LM_INLINE void block_dots(const int8_t *a, size_t n_cols, const int8_t *w, size_t w_nbytes,
+/* One block of 64 columns, of a's rows `stride` bytes apart: dots[tile][row][16]. */
+AZ_LM_INLINE void block_dots(const int8_t *a, size_t stride, const int8_t *w, size_t w_nbytes,
                              bool two_rows, bool two_groups, int32_t dots[4][ROWS][16]) {
     _tile_zero(0);
-    _tile_loadd(4, a, n_cols);
+    _tile_loadd(4, a, stride);
     _tile_loadd(6, w, 64);
     _tile_dpbssd(0, 4, 6);
     _tile_stored(0, dots[0], 64);
@@ -57,7 +57,7 @@ AZ_LM_INLINE void block_dots(const int8_t *a, size_t n_cols, const int8_t *w, si
     }
     if (two_rows) {
         _tile_zero(2);
-        _tile_loadd(5, a + ROWS * n_cols, n_cols);
+        _tile_loadd(5, a + ROWS * stride, stride);
         _tile_dpbssd(2, 5, 6);
         _tile_stored(2, dots[2], 64);
         if (two_groups) {
@@ -68,24 +68,41 @@ AZ_LM_INLINE void block_dots(const int8_t *a, size_t n_cols, const int8_t *w, si
     }
 }
 
+/* Products of a block: lower bytes, and upper ones of wide rows. */
+typedef struct block_sums {
+    _Alignas(64) int32_t lower[4][ROWS][16], upper[4][ROWS][16];
+} block_sums;
+
 /* n_rows (at most 32) rows times one or two groups; tiles are configured. */
 static void multiply_tiles(const az_matrix *w, size_t group, size_t n_groups, const az_rows *a,
                            size_t row, size_t n_rows, float *out, size_t out_stride) {
-    size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
-    _Alignas(64) int32_t dots[2][4][ROWS][16]; /* in turn: tiles fill one, sums read the other */
+    size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK, stride = n_cols << a->wide;
+    block_sums sums[2]; /* in turn: tiles fill one, totals read the other */
     _Alignas(64) float total[2 * ROWS][2][16];
     for (size_t b = 0; b <= n_blocks; b++) {
-        if (b < n_blocks)
-            block_dots(a->q + row * n_cols + b * AZ_LM_BLOCK, n_cols,
-                       w->groups + group * AZ_LM_GROUP * n_cols + b * AZ_LM_BLOCK * AZ_LM_GROUP,
-                       AZ_LM_GROUP * n_cols, n_rows > ROWS, n_groups > 1, dots[b % 2]);
+        if (b < n_blocks) {
+            const int8_t *q = a->q + row * stride + b * AZ_LM_BLOCK;
+            const int8_t *block =
+                w->groups + group * AZ_LM_GROUP * n_cols + b * AZ_LM_BLOCK * AZ_LM_GROUP;
+            block_dots(q, stride, block, AZ_LM_GROUP * n_cols, n_rows > ROWS, n_groups > 1,
+                       sums[b % 2].lower);
+            if (a->wide)
+                block_dots(q + n_cols, stride, block, AZ_LM_GROUP * n_cols, n_rows > ROWS,
+                           n_groups > 1, sums[b % 2].upper);
+        }
         if (b == 0)
             continue;
+        const block_sums *s = &sums[(b - 1) % 2];
         for (size_t r = 0; r < n_rows; r++)
-            for (size_t g = 0; g < n_groups; g++)
-                add_scaled(total[r][g],
-                           _mm512_load_si512((void *)dots[(b - 1) % 2][r / ROWS * 2 + g][r % ROWS]),
-                           a->scale[(row + r) * n_blocks + b - 1], b == 1);
+            for (size_t g = 0; g < n_groups; g++) {
+                size_t tile = r / ROWS * 2 + g;
+                __m512i sum = _mm512_load_si512((const void *)s->lower[tile][r % ROWS]);
+                if (a->wide) {
+                    __m512i upper = _mm512_load_si512((const void *)s->upper[tile][r % ROWS]);
+                    sum = _mm512_add_epi32(sum, _mm512_slli_epi32(upper, 8));
+                }
+                add_scaled(total[r][g], sum, a->scale[(row + r) * n_blocks + b - 1], b == 1);
+            }
     }
     for (size_t g = 0; g < n_groups; g++) {
         __m512 scale = _mm512_loadu_ps(w->scale + (group + g) * AZ_LM_GROUP);

@@ -1,7 +1,7 @@
 /*
  * lm_avx2: see lm.h. AVX2 has no product of int8 that sums without saturating, so both
  * sides are widened to int16: vpmaddwd gives eight exact sums of two products. Activations
- * are kept as int16; a group is [n_cols / 2][16 rows][2], so that one 32-bit pair of
+ * are kept as int16, wide or not; a group is [n_cols / 2][16 rows][2], so that one 32-bit pair of
  * activations, broadcast, meets eight rows at once.
  */
 #if !defined(__AVX2__)
@@ -12,7 +12,16 @@
 #include "../lm_vector.h"
 
 DEFINE_QUANTISE(int16_t, quantise_block16, AZ_LM_Q_MAX)
-DEFINE_QUANTISE_BLOCKS(int16_t, quantise_block16)
+DEFINE_QUANTISE_BLOCKS(quantise_blocks16, int16_t, quantise_block16)
+DEFINE_QUANTISE_BLOCKS(quantise_blocks_wide, int16_t, quantise_block_wide)
+
+static bool quantise(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum) {
+    return quantise_blocks16(x, n, (int16_t *)(void *)q, scale, sum);
+}
+
+static bool quantise_wide(const float *x, size_t n, int8_t *q, float *scale, int32_t *sum) {
+    return quantise_blocks_wide(x, n, (int16_t *)(void *)q, scale, sum);
+}
 
 enum {
     TILE = 6 /* rows at once: 12 sums, 2 pairs of weights and one of activations: 15 registers */

@@ -18,7 +18,7 @@
 
 #include "../lm_vector.h"
 
-DEFINE_QUANTISE_BLOCKS(int8_t, quantise_block8)
+DEFINE_QUANTISE_BYTES
 
 enum { TILE = 8 /* rows at once, with two groups: 16 sums of 32 registers */ };
 
@@ -75,17 +75,32 @@ AZ_LM_INLINE void add_scaled(float *total, __m512i sum, float scale, bool first)
 
 AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, size_t n_groups, const az_rows *a,
                                 size_t row, size_t n_rows, float *out, size_t out_stride) {
-    size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
+    size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK, stride = n_cols << a->wide;
     const int8_t *bytes = w->groups + group * AZ_LM_GROUP * n_cols;
     _Alignas(64) float total[TILE][2][16];
     size_t b = 0;
     do { /* a matrix has one block at least */
+        const int8_t *block = bytes + b * AZ_LM_BLOCK * AZ_LM_GROUP;
+        const int8_t *q = a->q + row * stride + b * AZ_LM_BLOCK;
         __m512i sums[TILE][2];
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++)
-            sums[r][0] = sums[r][1] = _mm512_set1_epi32(-128 * a->sum[(row + r) * n_blocks + b]);
-        dot_tile(sums, bytes + b * AZ_LM_BLOCK * AZ_LM_GROUP, AZ_LM_GROUP * n_cols, n_groups,
-                 a->q + row * n_cols + b * AZ_LM_BLOCK, n_cols, AZ_LM_BLOCK / 4, n_rows);
+            sums[r][0] = sums[r][1] = _mm512_setzero_si512();
+        if (a->wide) { /* the upper bytes first */
+            dot_tile(sums, block, AZ_LM_GROUP * n_cols, n_groups, q + n_cols, stride,
+                     AZ_LM_BLOCK / 4, n_rows);
+#pragma GCC unroll 8
+            for (size_t r = 0; r < n_rows; r++)
+                for (size_t g = 0; g < n_groups; g++)
+                    sums[r][g] = _mm512_slli_epi32(sums[r][g], 8);
+        }
+#pragma GCC unroll 8
+        for (size_t r = 0; r < n_rows; r++) {
+            __m512i less = _mm512_set1_epi32(-128 * a->sum[(row + r) * n_blocks + b]);
+            for (size_t g = 0; g < n_groups; g++)
+                sums[r][g] = _mm512_add_epi32(sums[r][g], less);
+        }
+        dot_tile(sums, block, AZ_LM_GROUP * n_cols, n_groups, q, stride, AZ_LM_BLOCK / 4, n_rows);
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++)
             for (size_t g = 0; g < n_groups; g++)
