@@ -46,6 +46,47 @@ def gguf_seeds():
         yield head + bytes(-len(head) % 8) + data
 
 
+def model_seeds():
+    """A model of each architecture: one layer of 16, two heads of 8, one of keys, 8 tokens."""
+    kinds = {"llama": (), "qwen2": (), "qwen3": ("head norms",), "phi3": ("one qkv", "one up"),
+             "gpt2": ("one qkv", "no gate", "biases"),
+             "gemma3": ("head norms", "post norms")}
+    for arch, traits in kinds.items():
+        n_kv = 16 if arch == "gpt2" else 8
+        keys = {"embedding_length": 16, "block_count": 1, "feed_forward_length": 16, "context_length": 48,
+                "attention.head_count": 2, "attention.head_count_kv": n_kv // 8, "attention.key_length": 8}
+        if arch == "gemma3":
+            keys["attention.sliding_window"] = 20
+        head = gguf_text(b"general.architecture") + struct.pack("<I", 8) + gguf_text(arch.encode())
+        for key, value in keys.items():
+            head += gguf_text(f"{arch}.{key}".encode()) + struct.pack("<II", 4, value)
+        tensors = {"token_embd.weight": (16, 8), "output_norm.weight": (16,)}
+        if arch == "gpt2":
+            tensors["position_embd.weight"] = (16, 48)
+        norms = ["attn_norm", "ffn_norm"] + ["post_attention_norm", "post_ffw_norm"] * ("post norms" in traits)
+        linears = {"attn_output": 16, "ffn_down": 16}
+        linears |= {"attn_qkv": 16 + 2 * n_kv} if "one qkv" in traits else {"attn_q": 16, "attn_k": n_kv, "attn_v": n_kv}
+        linears |= {"ffn_up": 32} if "one up" in traits else {"ffn_up": 16}
+        linears |= {} if {"one up", "no gate"} & set(traits) else {"ffn_gate": 16}
+        for name in norms:
+            tensors[f"blk.0.{name}.weight"] = (16,)
+        for name in ("attn_q_norm", "attn_k_norm") if "head norms" in traits else ():
+            tensors[f"blk.0.{name}.weight"] = (8,)
+        for name, rows in linears.items():
+            tensors[f"blk.0.{name}.weight"] = (16, rows)
+        if "biases" in traits:
+            tensors |= {n.replace("weight", "bias"): d[-1:] for n, d in tensors.items() if n[0] in "bo"}
+        table, data = b"", b""
+        for name, dims in tensors.items():
+            n = dims[0] * (dims[1] if len(dims) > 1 else 1)
+            table += gguf_text(name.encode()) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, 1, len(data))
+            values = [(i * 37 % 101 - 50) / 64 + ("norm.weight" in name) for i in range(n)]
+            data += struct.pack(f"<{n}e", *values)
+            data += bytes(-len(data) % 32)
+        head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys) + 1) + head + table
+        yield head + bytes(-len(head) % 32) + data
+
+
 def tokenizer_seeds():
     """BPE and SPM with each pre-tokenizer: th, he, the, a space and the; "\\n\\n" and " a" as user
     tokens; then text. Then tables as they come."""
@@ -73,6 +114,9 @@ def main():
         save("fuzz_archive_read", b"\x01" + archive)
     for model in gguf_seeds():
         save("fuzz_gguf", model)
+    for i, model in enumerate(model_seeds()):
+        save("fuzz_model", bytes((i % 2 + 6 * (i % 3),)) + model)
+        save("fuzz_model", bytes((15,)) + model[:len(model) // 2])
     for vocabulary in tokenizer_seeds():
         save("fuzz_tokenizer", vocabulary)
     # Three stored blocks; 0xFE 0xFD becomes 65,536 zeros, and checks are made right.

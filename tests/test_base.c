@@ -510,6 +510,85 @@ static void limit_holds_for_all_threads_together(void **state) {
     az_heap_close(&s.heap);
 }
 
+/* ---- The pool ----------------------------------------------------------------- */
+
+enum { POOL_THREADS_MAX = 8 };
+
+typedef struct piece {
+    atomic_uint *n_done; /* of each part */
+    unsigned n_threads;
+    atomic_uint n_bad;
+    unsigned n_own[POOL_THREADS_MAX]; /* of each worker: nobody else writes it */
+} piece;
+
+static void count_part(void *arg, uint32_t part, unsigned worker) {
+    piece *p = arg;
+    if (worker >= p->n_threads) {
+        atomic_fetch_add(&p->n_bad, 1);
+        return;
+    }
+    p->n_own[worker]++;
+    atomic_fetch_add(&p->n_done[part], 1);
+}
+
+/* Every part once, by a worker that there is, and all of them when the run returns. */
+static void check_piece(az_pool *pool, atomic_uint *n_done, uint32_t n_parts) {
+    piece p = {.n_done = n_done, .n_threads = az_pool_n_threads(pool)};
+    for (uint32_t i = 0; i < n_parts; i++)
+        atomic_init(&n_done[i], 0);
+    az_pool_run(pool, count_part, &p, n_parts);
+    unsigned n_own = 0;
+    for (unsigned i = 0; i < POOL_THREADS_MAX; i++)
+        n_own += p.n_own[i];
+    assert_int_equal(atomic_load(&p.n_bad), 0);
+    assert_int_equal(n_own, n_parts);
+    for (uint32_t i = 0; i < n_parts; i++)
+        if (atomic_load(&n_done[i]) != 1)
+            fail_msg("part %u of %u was done %u times", i, n_parts, atomic_load(&n_done[i]));
+}
+
+static void each_part_is_done_once(void **state) {
+    (void)state;
+    static const uint32_t counts[] = {0, 1, 2, 3, 7, 8, 9, 100, 1000, AZ_POOL_PARTS_MAX};
+    az_heap *heap = open_heap(NULL);
+    atomic_uint *n_done = calloc(AZ_POOL_PARTS_MAX, sizeof *n_done);
+    assert_non_null(n_done);
+    for (unsigned n_threads = 1; n_threads <= POOL_THREADS_MAX; n_threads++) {
+        az_pool *pool;
+        assert_int_equal(az_pool_open(&pool, n_threads, heap, NULL), AZ_OK);
+        assert_int_equal(az_pool_n_threads(pool), n_threads);
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+            check_piece(pool, n_done, counts[i]);
+        for (uint32_t i = 0; i < 2000; i++) { /* one right after the other, and after sleep */
+            check_piece(pool, n_done, i % 40);
+            if (i % 500 == 0)
+                usleep(20000);
+        }
+        az_pool_close(&pool);
+        assert_null(pool);
+        az_pool_close(&pool);
+    }
+    free(n_done);
+    assert_int_equal(az_heap_used(heap), 0);
+    az_heap_close(&heap);
+}
+
+static void pool_says_when_memory_is_short(void **state) {
+    (void)state;
+    az_heap *heap = open_heap(NULL);
+    az_error error = {.text = ""};
+    az_pool *pool;
+    az_status status = AZ_ERROR_MEMORY;
+    for (uint64_t limit = 1; status != AZ_OK; limit += 40) {
+        az_heap_set_limit(heap, limit);
+        status = az_pool_open(&pool, 4, heap, &error);
+        assert_true(status == AZ_OK ? pool != NULL : pool == NULL && error.text[0]);
+        az_pool_close(&pool);
+        assert_int_equal(az_heap_used(heap), 0);
+    }
+    az_heap_close(&heap);
+}
+
 /* ---- CPU -------------------------------------------------------------------- */
 
 static void features_can_be_taken_away(void **state) {
@@ -560,6 +639,8 @@ int main(void) {
         cmocka_unit_test(threads_take_turns),
         cmocka_unit_test(waiting_ends_by_itself),
         cmocka_unit_test(limit_holds_for_all_threads_together),
+        cmocka_unit_test(each_part_is_done_once),
+        cmocka_unit_test(pool_says_when_memory_is_short),
         cmocka_unit_test(features_can_be_taken_away),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

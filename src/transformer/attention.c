@@ -41,14 +41,14 @@ static size_t query_at(const az_lm_pass *pass, uint32_t kv_head, uint32_t row) {
     return ((size_t)kv_head * pass->n_rows + row) * (c->n_heads / c->n_kv_heads);
 }
 
-static bool is_sliding(const az_lm_config *c, uint32_t layer) {
-    return c->sliding && layer % c->full_every != c->full_every - 1;
+static bool slides(const az_lm_pass *pass) {
+    return pass->lm->layers[pass->layer].slides;
 }
 
 /* What this layer sees of a cache: its window, and whether it is a sliding layer's own. */
 static uint32_t window_of(const az_lm_pass *pass, const az_lm_cache *cache, bool *sliding) {
     const az_lm_config *c = &pass->lm->config;
-    *sliding = is_sliding(c, pass->layer) && c->sliding < cache->window;
+    *sliding = slides(pass) && c->sliding < cache->window;
     return *sliding ? c->sliding : cache->window;
 }
 
@@ -97,8 +97,7 @@ static void store_head(az_lm_pass *pass, const az_norm *norm, uint32_t row, uint
     const az_lm_cache *cache = pass->rows[row].cache;
     uint32_t slot = slot_of(cache, pass->position[row]);
     head_store to = store_of(pass, cache, head);
-    prepare_head(pass, norm, key, is_sliding(c, pass->layer) ? AZ_ROPE_SLIDING : AZ_ROPE_FULL, row,
-                 s->line);
+    prepare_head(pass, norm, key, slides(pass) ? AZ_ROPE_SLIDING : AZ_ROPE_FULL, row, s->line);
     bool good = k->quantise_row(s->line, c->head_slots, s->line8, &to.key_scales[slot]);
     put_key(&to, slot, s->line8, c->head_slots);
     memcpy(s->line, value, c->head_dim * sizeof *value);
@@ -117,7 +116,7 @@ static void heads_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned
     if (layer->qkv.bias)
         pass->lm->kernels->add(t, layer->qkv.bias, layer->qkv.n_out);
     memset(s->line, 0, c->head_slots * sizeof *s->line); /* also beyond head_dim */
-    int rope = is_sliding(c, pass->layer) ? AZ_ROPE_SLIDING : AZ_ROPE_FULL;
+    int rope = slides(pass) ? AZ_ROPE_SLIDING : AZ_ROPE_FULL;
     bool sliding;
     bool rolled =
         pass->position[row] >= window_of(pass, pass->rows[row].cache, &sliding) && !sliding;
@@ -127,7 +126,7 @@ static void heads_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned
         put_query(pass, &pass->q, at, s->line);
         if (!rolled)
             continue;
-        prepare_head(pass, &layer->q_norm, t + h * dim, AZ_ROPE_SINKS, row, s->line);
+        prepare_head(pass, &layer->q_norm, t + h * dim, AZ_ROPE_SINKS + rope, row, s->line);
         put_query(pass, &pass->sink_q, at, s->line);
     }
     const float *keys = t + c->n_heads * dim, *values = keys + c->n_kv_heads * dim;

@@ -70,7 +70,7 @@ static bool take_all(az_lm_batch *b) {
                 take(heap, &p->a.sum, n * n_blocks * sizeof *p->a.sum) &&
                 take_queries(heap, &p->q, n_queries, c->head_slots) &&
                 take_queries(heap, &p->sink_q, n_queries, c->head_slots);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < AZ_N_ROPES; i++)
         good = good && take(heap, &p->cos[i], n * half * sizeof *p->cos[i]) &&
                take(heap, &p->sin[i], n * half * sizeof *p->sin[i]);
     good = good && take(heap, &p->scratch, az_pool_n_threads(p->pool) * sizeof *p->scratch);
@@ -82,13 +82,19 @@ static bool take_all(az_lm_batch *b) {
 az_status az_lm_batch_open(az_lm_batch **out, const az_lm *lm, uint32_t max_rows,
                            uint32_t max_window, az_pool *pool, az_heap *heap, az_error *error) {
     *out = NULL;
+    uint32_t rows_max = AZ_POOL_PARTS_MAX / lm->config.n_kv_heads;
+    if (max_rows == 0 || max_rows > rows_max || max_window > AZ_LM_WINDOW_MAX)
+        return az_error_set(
+            error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+            "a batch of %u rows, a window of %u tokens: up to %u and %d are possible", max_rows,
+            max_window, rows_max, AZ_LM_WINDOW_MAX);
     az_lm_batch *b = az_alloc(heap, sizeof *b);
     if (!b)
         return az_alloc_failed(heap, sizeof *b, error);
     b->heap = heap;
     b->lm = lm;
     b->max_rows = max_rows;
-    b->max_slots = az_round_up(max_window + max_rows, 16);
+    b->max_slots = az_lm_slots(&lm->config, max_window, max_rows);
     b->pass.lm = lm;
     b->pass.pool = pool;
     if (!take_all(b)) {
@@ -113,7 +119,7 @@ void az_lm_batch_close(az_lm_batch **out) {
         az_free(heap, p->scratch[i].weights);
         az_free(heap, p->scratch[i].sums);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < AZ_N_ROPES; i++) {
         az_free(heap, p->cos[i]);
         az_free(heap, p->sin[i]);
     }
@@ -151,9 +157,9 @@ static az_status arrange(az_lm_batch *b, const az_lm_row *rows, uint32_t n_rows,
         if (b->lm->positions && position >= c->n_ctx)
             return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                                 "the model knows %u positions only", c->n_ctx);
-        if (position - cache->n >= cache->n_slots - cache->window)
+        if (position - cache->n >= cache->max_run)
             return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
-                                "too many rows of one sequence in a batch");
+                                "more than %u rows of one sequence in a batch", cache->max_run);
         p->position[i] = position;
         az_lm_run_of *last = p->n_blocks ? &p->blocks[p->n_blocks - 1] : NULL;
         if (follows && last->n < block_max)
@@ -164,11 +170,29 @@ static az_status arrange(az_lm_batch *b, const az_lm_row *rows, uint32_t n_rows,
     return AZ_OK;
 }
 
+/* Cosines and sines of a row. */
+static void turn_row(const az_lm_pass *pass, uint32_t row) {
+    const az_lm *lm = pass->lm;
+    uint32_t half = lm->config.n_rot / 2, window = pass->rows[row].cache->window;
+    bool is_long = lm->turns[AZ_TURNS_LONG] && window > lm->config.short_window;
+    for (int i = 0; i < AZ_N_ROPES; i++) {
+        const uint64_t *turns = lm->turns[i % AZ_ROPE_SINKS == AZ_ROPE_SLIDING ? AZ_TURNS_SLIDING
+                                          : is_long                            ? AZ_TURNS_LONG
+                                                                               : AZ_TURNS_FULL];
+        bool rolled = pass->position[row] >= window;
+        if (!turns || (i >= AZ_ROPE_SINKS && !rolled))
+            continue;
+        az_rope_angles(turns, half, i < AZ_ROPE_SINKS ? pass->position[row] : window - 1,
+                       lm->config.rope_magnitude, pass->cos[i] + (size_t)row * half,
+                       pass->sin[i] + (size_t)row * half);
+    }
+}
+
 static void begin_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned worker) {
     (void)what, (void)worker;
     const az_lm *lm = pass->lm;
     const az_lm_config *c = &lm->config;
-    uint32_t n = c->n_embd, half = c->n_rot / 2;
+    uint32_t n = c->n_embd;
     float *x = pass->x + (size_t)row * n;
     uint64_t position = pass->position[row];
     az_gguf_type_of(lm->embd->type)
@@ -177,14 +201,8 @@ static void begin_row(az_lm_pass *pass, const void *what, uint32_t row, unsigned
         lm->kernels->scale(x, c->embd_scale, n);
     if (lm->positions)
         lm->kernels->add(x, lm->positions + position * n, n);
-    for (int i = 0; i < 2 && half; i++)
-        if (lm->turns[i])
-            az_rope_angles(lm->turns[i], half, position, c->rope_magnitude,
-                           pass->cos[i] + (size_t)row * half, pass->sin[i] + (size_t)row * half);
-    if (half)
-        az_rope_angles(lm->turns[0], half, pass->rows[row].cache->window - 1, c->rope_magnitude,
-                       pass->cos[AZ_ROPE_SINKS] + (size_t)row * half,
-                       pass->sin[AZ_ROPE_SINKS] + (size_t)row * half);
+    if (c->n_rot)
+        turn_row(pass, row);
 }
 
 static az_status not_finite(az_error *error) {
@@ -218,11 +236,16 @@ uint32_t az_lm_logits_stride(const az_lm *lm) {
 
 az_status az_lm_logits(az_lm_batch *batch, uint32_t first, uint32_t n, float *logits,
                        az_error *error) {
-    (void)error;
+    const az_linear *head = &batch->lm->head;
+    size_t stride = az_lm_logits_stride(batch->lm);
+    if (first > batch->pass.n_rows || n > batch->pass.n_rows - first)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "logits of rows %u to %u of %u", first, first + n, batch->pass.n_rows);
     az_fp_state fp;
     az_fp_enter(&fp);
-    az_pass_multiply(&batch->pass, &batch->lm->head, first, n, logits,
-                     az_lm_logits_stride(batch->lm));
+    az_pass_multiply(&batch->pass, head, first, n, logits, stride);
+    for (uint32_t i = 0; i < n && head->bias; i++)
+        batch->lm->kernels->add(logits + i * stride, head->bias, head->n_out);
     az_fp_leave(&fp);
     return AZ_OK;
 }

@@ -8,14 +8,15 @@ az_status az_lm_cache_open(az_lm_cache **out, const az_lm *lm, uint32_t window, 
     if (window < 2 * AZ_LM_SINKS || window > AZ_LM_WINDOW_MAX || max_run == 0 ||
         max_run > AZ_LM_WINDOW_MAX)
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
-                            "a window of %u tokens: %d to %d are possible", window, 2 * AZ_LM_SINKS,
-                            AZ_LM_WINDOW_MAX);
+                            "a window of %u tokens, %u of them at once: %d to %d are possible",
+                            window, max_run, 2 * AZ_LM_SINKS, AZ_LM_WINDOW_MAX);
     az_lm_cache *cache = az_alloc(heap, sizeof *cache);
     if (!cache)
         return az_alloc_failed(heap, sizeof *cache, error);
     cache->heap = heap;
     cache->window = window;
-    cache->n_slots = az_round_up(window + max_run, 16);
+    cache->max_run = max_run;
+    cache->n_slots = az_lm_slots(c, window, max_run);
     size_t n_scales = (size_t)c->n_layers * c->n_kv_heads * cache->n_slots;
     size_t n = n_scales * c->head_slots;
     cache->keys = az_alloc(heap, n);

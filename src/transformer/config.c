@@ -63,8 +63,8 @@ static az_status read_numbers(const az_gguf *gguf, const char *arch, const numbe
     return AZ_OK;
 }
 
-static az_status read_float(const az_gguf *gguf, const char *arch, const char *name, float *out,
-                            float min, float max, az_error *error) {
+az_status az_lm_read_f32(const az_gguf *gguf, const char *arch, const char *name, float *out,
+                         float min, float max, az_error *error) {
     char key[KEY_MAX];
     key_of(key, arch, name);
     AZ_TRY(az_gguf_get_f32(gguf, key, out, error));
@@ -96,19 +96,24 @@ static az_status read_rope(az_lm_config *c, const az_gguf *gguf, const char *arc
     az_gguf_text type = {NULL, 0};
     c->rope_divisor[0] = c->rope_divisor[1] = c->rope_magnitude = 1.0f;
     c->rope_base[0] = 10000.0f;
-    AZ_TRY(read_float(gguf, arch, "rope.freq_base", &c->rope_base[0], 1.0f, 1e12f, error));
+    AZ_TRY(az_lm_read_f32(gguf, arch, "rope.freq_base", &c->rope_base[0], 1.0f, 1e12f, error));
     key_of(key, arch, "rope.scaling.type");
     AZ_TRY(az_gguf_get_text(gguf, key, &type, error));
-    if (!type.bytes || text_is(type, "none"))
+    if (type.bytes && !text_is(type, "none") && !text_is(type, "linear") &&
+        !text_is(type, "longrope"))
+        return AZ_MODEL_FAULT(error, "%s is %.*s: only none, linear and longrope are supported",
+                              key, type.n_bytes < 40 ? (int)type.n_bytes : 40, type.bytes);
+    AZ_TRY(az_lm_read_f32(gguf, arch, "rope.scaling.attn_factor", &c->rope_magnitude, 1e-3f, 1e3f,
+                          error));
+    if (type.bytes && text_is(type, "none"))
         return AZ_OK;
-    if (text_is(type, "linear"))
-        return read_float(gguf, arch, "rope.scaling.factor", &c->rope_divisor[0], 1e-3f, 1e6f,
-                          error);
-    if (text_is(type, "longrope"))
-        return read_float(gguf, arch, "rope.scaling.attn_factor", &c->rope_magnitude, 1e-3f, 1e3f,
-                          error);
-    return AZ_MODEL_FAULT(error, "%s is %.*s: only none, linear and longrope are supported", key,
-                          type.n_bytes < 40 ? (int)type.n_bytes : 40, type.bytes);
+    float factor = 0; /* the older name first: 0 or missing is no scaling */
+    AZ_TRY(az_lm_read_f32(gguf, arch, "rope.scale_linear", &factor, 0.0f, 1e6f, error));
+    AZ_TRY(az_lm_read_f32(gguf, arch, "rope.scaling.factor", &factor, 0.0f, 1e6f, error));
+    if (factor != 0 && factor < 1e-3f)
+        return AZ_MODEL_FAULT(error, "%s.rope.scaling.factor is %g", arch, (double)factor);
+    c->rope_divisor[0] = factor != 0 ? factor : 1.0f;
+    return AZ_OK;
 }
 
 static az_status check_heads(az_lm_config *c, uint32_t value_dim, az_error *error) {
@@ -119,10 +124,13 @@ static az_status check_heads(az_lm_config *c, uint32_t value_dim, az_error *erro
         return AZ_MODEL_FAULT(error,
                               "heads of %u dimensions for keys, %u for values are not supported",
                               c->head_dim, value_dim);
+    if ((uint64_t)c->n_heads * c->head_dim > AZ_LM_ROW_MAX)
+        return AZ_MODEL_FAULT(error, "%u heads of %u dimensions are not supported", c->n_heads,
+                              c->head_dim);
     if (c->n_rot > c->head_dim || c->n_rot % 2 != 0)
         return AZ_MODEL_FAULT(error, "%u dimensions of a head of %u can't be rotated", c->n_rot,
                               c->head_dim);
-    if (c->n_embd % 16 != 0 || c->n_ff % 16 != 0 || c->head_dim % 4 != 0 ||
+    if (c->head_dim == 0 || c->n_embd % 16 != 0 || c->n_ff % 16 != 0 || c->head_dim % 4 != 0 ||
         (uint64_t)c->n_heads * c->head_dim % 16 != 0)
         return AZ_MODEL_FAULT(error,
                               "sizes that are no multiples of 16 are not supported: %u (model), "
@@ -163,10 +171,10 @@ az_status az_lm_configure(az_lm_config *c, const az_arch **out_arch, const az_gg
     c->head_slots = az_round_up(c->head_dim, 16);
     AZ_TRY(check_heads(c, value_dim, error));
     c->norm_eps = 1e-5f;
-    AZ_TRY(read_float(gguf, arch->name,
-                      arch->layer_norm ? "attention.layer_norm_epsilon"
-                                       : "attention.layer_norm_rms_epsilon",
-                      &c->norm_eps, 0.0f, 1.0f, error));
+    AZ_TRY(az_lm_read_f32(gguf, arch->name,
+                          arch->layer_norm ? "attention.layer_norm_epsilon"
+                                           : "attention.layer_norm_rms_epsilon",
+                          &c->norm_eps, 0.0f, 1.0f, error));
     c->attn_scale = 1.0f / sqrtf((float)c->head_dim);
     AZ_TRY(read_rope(c, gguf, arch->name, error));
     return arch->configure ? arch->configure(c, gguf, error) : AZ_OK;

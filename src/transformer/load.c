@@ -8,7 +8,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { NAME_MAX_NBYTES = 80, ROWS_A_PART = 64 };
+enum { NAME_MAX_NBYTES = 80, ROWS_A_PART = 64, VOCAB_MAX = 1 << 21 };
+_Static_assert(VOCAB_MAX / ROWS_A_PART <= AZ_POOL_PARTS_MAX, "a matrix is one piece of work");
 
 typedef struct loader {
     az_lm *lm;
@@ -164,6 +165,10 @@ static az_status load_linear(const loader *l, az_linear *linear, int layer,
     uint32_t n_out = 0, row = 0;
     for (uint32_t i = 0; i < n_parts; i++)
         n_out += n_rows[i];
+    for (uint32_t i = 0; i < n_parts; i++) { /* before memory is taken for them */
+        const az_gguf_tensor *tensor;
+        AZ_TRY(find(l, &tensor, layer, names[i], "weight", n_in, n_rows[i], true));
+    }
     AZ_TRY(open_linear(l, linear, n_in, n_out));
     for (uint32_t i = 0; i < n_parts; row += n_rows[i++]) {
         rows_work w = {.matrix = &linear->matrix, .first_row = row};
@@ -173,16 +178,20 @@ static az_status load_linear(const loader *l, az_linear *linear, int layer,
         AZ_TRY(find(l, &w.tensor, layer, names[i], "weight", n_in, n_rows[i], true));
         AZ_TRY(load_rows(l, &w));
         const az_gguf_tensor *bias;
-        AZ_TRY(find(l, &bias, layer, names[i], "bias", n_rows[i], 1, l->lm->arch->layer_norm));
+        bool needed = layer >= 0 && l->lm->arch->layer_norm;
+        AZ_TRY(find(l, &bias, layer, names[i], "bias", n_rows[i], 1, needed));
         if (!bias)
             continue;
         if (!linear->bias)
             AZ_TRY(allocate(l, &linear->bias,
                             (size_t)linear->matrix.n_groups * AZ_LM_GROUP * sizeof *linear->bias));
-        float *line = l->lines; /* line_n is at least the widest output */
-        AZ_TRY(load_vector(l, &line, layer, names[i], "bias", n_rows[i], true));
+        float *to = linear->bias + row;
+        AZ_TRY(load_vector(l, &to, layer, names[i], "bias", n_rows[i], true));
+        if (!w.n_rot)
+            continue;
+        memcpy(l->lines, to, n_rows[i] * sizeof *to); /* line_n: all queries and keys at least */
         for (uint32_t r = 0; r < n_rows[i]; r++)
-            linear->bias[row + r] = line[source_row(r, w.head_dim, w.n_rot)];
+            to[r] = l->lines[source_row(r, w.head_dim, w.n_rot)];
     }
     return AZ_OK;
 }
@@ -199,6 +208,9 @@ static az_status load_layer(const loader *l, uint32_t i) {
     const az_arch *a = l->lm->arch;
     az_lm_layer *layer = &l->lm->layers[i];
     int at = (int)i;
+    if (c->sliding)
+        layer->slides = c->slides ? az_gguf_item_int(c->slides, i) != 0
+                                  : i % c->full_every != c->full_every - 1;
     uint32_t n_q = c->n_heads * c->head_dim, n_kv = c->n_kv_heads * c->head_dim;
     uint32_t n_gates = a->activation == AZ_GELU ? 1 : 2;
     AZ_TRY(load_norm(l, &layer->attn_norm, at, "attn_norm", c->n_embd));
@@ -225,34 +237,44 @@ static az_status load_layer(const loader *l, uint32_t i) {
 
 /* ---- Positions ------------------------------------------------------------------- */
 
+/* Divides angles by the factors of a tensor. */
+static az_status divide_turns(const loader *l, uint64_t *turns, const char *name) {
+    size_t half = l->lm->config.n_rot / 2;
+    float *factors = l->lines;
+    AZ_TRY(load_vector(l, &factors, -1, name, "weight", half, true));
+    for (size_t i = 0; i < half; i++) {
+        if (!(factors[i] >= 1e-3f && factors[i] <= 1e6f))
+            return AZ_MODEL_FAULT(l->error, "tensor %s.weight: a factor of %g", name,
+                                  (double)factors[i]);
+        turns[i] = az_rope_divide(turns[i], factors[i]);
+    }
+    return AZ_OK;
+}
+
 /* Angles, and the factors that llama-3 and longrope divide them by. */
 static az_status load_turns(const loader *l) {
     az_lm *lm = l->lm;
     const az_lm_config *c = &lm->config;
-    size_t half = c->n_rot / 2;
-    if (half == 0)
+    static const struct {
+        const char *name;
+        az_lm_turns turns;
+    } factors[] = {{"rope_freqs", AZ_TURNS_FULL},
+                   {"rope_factors_short", AZ_TURNS_FULL},
+                   {"rope_factors_long", AZ_TURNS_LONG}};
+    if (c->n_rot == 0)
         return AZ_OK;
-    float *factors = NULL;
-    for (int i = 0; i < 2; i++) {
-        if (i == 1 && !c->sliding)
-            break;
-        AZ_TRY(allocate(l, &lm->turns[i], half * sizeof *lm->turns[i]));
-        az_rope_turns(lm->turns[i], c->n_rot, c->rope_base[i], c->rope_divisor[i]);
-    }
-    factors = l->lines;
-    static const char *const names[] = {"rope_freqs", "rope_factors_short"};
-    for (size_t i = 0; i < 2; i++) {
-        const az_gguf_tensor *t;
-        AZ_TRY(find(l, &t, -1, names[i], "weight", half, 1, false));
-        if (!t)
+    for (int i = 0; i < AZ_N_TURNS; i++) {
+        if (i == AZ_TURNS_SLIDING ? !c->sliding : i == AZ_TURNS_LONG && !c->short_window)
             continue;
-        AZ_TRY(load_vector(l, &factors, -1, names[i], "weight", half, true));
-        for (size_t j = 0; j < half; j++) {
-            if (!(factors[j] >= 1e-3f && factors[j] <= 1e6f))
-                return AZ_MODEL_FAULT(l->error, "tensor %s.weight: a factor of %g", names[i],
-                                      (double)factors[j]);
-            lm->turns[0][j] = az_rope_divide(lm->turns[0][j], factors[j]);
-        }
+        int kind = i == AZ_TURNS_SLIDING;
+        AZ_TRY(allocate(l, &lm->turns[i], c->n_rot / 2 * sizeof *lm->turns[i]));
+        az_rope_turns(lm->turns[i], c->n_rot, c->rope_base[kind], c->rope_divisor[kind]);
+    }
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
+        const az_gguf_tensor *t;
+        AZ_TRY(find(l, &t, -1, factors[i].name, "weight", c->n_rot / 2, 1, false));
+        if (t && lm->turns[factors[i].turns])
+            AZ_TRY(divide_turns(l, lm->turns[factors[i].turns], factors[i].name));
     }
     return AZ_OK;
 }
@@ -280,6 +302,7 @@ static az_status load_ends(const loader *l) {
     az_lm_config *c = &lm->config;
     const az_gguf_tensor *out;
     AZ_TRY(load_norm(l, &lm->out_norm, -1, "output_norm", c->n_embd));
+    AZ_TRY(find(l, &out, -1, "token_embd", "weight", c->n_embd, c->n_vocab, true));
     AZ_TRY(find(l, &out, -1, "output", "weight", c->n_embd, c->n_vocab, false));
     const char *head = out ? "output" : "token_embd";
     AZ_TRY(load_linear(l, &lm->head, -1, &head, &c->n_vocab, 1, c->n_embd, 0));
@@ -292,7 +315,7 @@ static az_status find_embd(az_lm *lm, az_error *error) {
     lm->embd = az_gguf_find_tensor(lm->gguf, "token_embd.weight");
     if (!lm->embd)
         return AZ_MODEL_FAULT(error, "the model file lacks the tensor token_embd.weight");
-    if (lm->embd->n_rows < 2 || lm->embd->n_rows > 1 << 22)
+    if (lm->embd->n_rows < 2 || lm->embd->n_rows > VOCAB_MAX)
         return AZ_MODEL_FAULT(error, "a vocabulary of %llu tokens is not supported",
                               (unsigned long long)lm->embd->n_rows);
     lm->config.n_vocab = (uint32_t)lm->embd->n_rows;
@@ -408,8 +431,8 @@ void az_lm_close(az_lm **out) {
     free_norm(heap, &lm->out_norm);
     free_linear(heap, &lm->head);
     az_free(heap, lm->positions);
-    az_free(heap, lm->turns[0]);
-    az_free(heap, lm->turns[1]);
+    for (int i = 0; i < AZ_N_TURNS; i++)
+        az_free(heap, lm->turns[i]);
     az_free(heap, lm->layers);
     az_free(heap, lm);
 }

@@ -60,6 +60,9 @@ typedef struct az_lm_run_of {
     uint32_t first, n; /* rows */
 } az_lm_run_of;
 
+/* Which angles: AZ_ROPE_SINKS is added to the other two. */
+enum { AZ_ROPE_FULL, AZ_ROPE_SLIDING, AZ_ROPE_SINKS, AZ_N_ROPES = 4 };
+
 struct az_lm_pass {
     const az_lm *lm;
     const az_lm_row *rows;
@@ -73,16 +76,14 @@ struct az_lm_pass {
     size_t wide;       /* floats of a row of t */
     az_rows a;         /* n_cols: those of the layer that reads it */
     const float *bias; /* of the linear layer that gave t, to be added; or NULL */
-    /* Cosines and sines of each row's position, for full layers and for sliding ones; then
+    /* Cosines and sines of each row's position, for full layers and for sliding ones; and
      * those of the position that the first tokens are seen from, once the window rolls. */
-    float *cos[3], *sin[3]; /* [n_rows][n_rot / 2] */
+    float *cos[AZ_N_ROPES], *sin[AZ_N_ROPES]; /* [n_rows][n_rot / 2] */
     az_lm_queries q, sink_q;
     az_lm_scratch *scratch; /* [n_threads] */
     az_pool *pool;
     atomic_bool broken; /* set where a number is not finite */
 };
-
-enum { AZ_ROPE_FULL, AZ_ROPE_SLIDING, AZ_ROPE_SINKS };
 
 /* pass.c: does row(pass, layer, row, worker) for each row. */
 typedef void (*az_pass_row_fn)(az_lm_pass *pass, const void *what, uint32_t row, unsigned worker);

@@ -26,6 +26,7 @@ typedef struct az_lm_layer {
     az_norm ffn_norm, ffn_post_norm;
     az_linear ffn_up; /* gate, then up; or up alone */
     az_linear ffn_down;
+    bool slides; /* sees config.sliding positions only */
 } az_lm_layer;
 
 typedef enum az_lm_pairs {
@@ -40,13 +41,15 @@ typedef struct az_lm_config {
     uint32_t head_slots; /* the same rounded up to 16: what the kernels take */
     uint32_t n_rot;      /* dimensions of a head that are rotated; 0: learnt positions */
     float norm_eps;
-    float rope_base[2];    /* of full layers; of sliding ones */
-    float rope_divisor[2]; /* linear scaling: angles are divided by this */
-    float rope_magnitude;  /* of rotated queries and keys (longrope) */
-    float embd_scale;      /* of embeddings */
-    float attn_scale;      /* of scores */
-    uint32_t sliding;      /* window of sliding layers; 0: there are none */
-    uint32_t full_every;   /* layer i is full if i % full_every == full_every - 1 */
+    float rope_base[2];          /* of full layers; of sliding ones */
+    float rope_divisor[2];       /* linear scaling: angles are divided by this */
+    float rope_magnitude;        /* of rotated queries and keys (longrope) */
+    uint32_t short_window;       /* longrope: caches of a larger window take the long factors */
+    float embd_scale;            /* of embeddings */
+    float attn_scale;            /* of scores */
+    uint32_t sliding;            /* window of sliding layers; 0: there are none */
+    uint32_t full_every;         /* layer i is full if i % full_every == full_every - 1; */
+    const az_gguf_value *slides; /* or, if not NULL: if item i of this is 0 */
 } az_lm_config;
 
 /* Between the two linear layers of the feed-forward part. */
@@ -74,6 +77,9 @@ typedef struct az_arch {
 extern const az_arch az_arch_llama, az_arch_gpt2, az_arch_qwen2, az_arch_qwen3, az_arch_phi3,
     az_arch_gemma3;
 
+/* Angles: of full layers, of sliding ones, of full ones in caches of long windows. */
+typedef enum az_lm_turns { AZ_TURNS_FULL, AZ_TURNS_SLIDING, AZ_TURNS_LONG, AZ_N_TURNS } az_lm_turns;
+
 struct az_lm {
     az_heap *heap;
     const az_gguf *gguf;
@@ -85,8 +91,8 @@ struct az_lm {
     float *positions;           /* [n_ctx][n_embd] learnt, or NULL */
     az_lm_layer *layers;        /* [n_layers] */
     az_norm out_norm;
-    az_linear head;     /* [n_vocab][n_embd] */
-    uint64_t *turns[2]; /* of full layers, of sliding ones: [n_rot / 2] angle of one position */
+    az_linear head;              /* [n_vocab][n_embd] */
+    uint64_t *turns[AZ_N_TURNS]; /* az_lm_turns: [n_rot / 2] angle of one position, or NULL */
 };
 
 /* One sequence. Slot of position p: p for the first AZ_LM_SINKS; the others go round the
@@ -96,6 +102,7 @@ struct az_lm_cache {
     az_heap *heap;
     uint64_t n; /* tokens seen */
     uint32_t window;
+    uint32_t max_run;
     uint32_t n_slots;    /* a multiple of 16 */
     int8_t *keys;        /* [n_layers][n_kv_heads][n_slots * head_slots] */
     int8_t *values;      /* the same */
@@ -105,6 +112,13 @@ struct az_lm_cache {
 
 static inline uint32_t az_round_up(uint32_t n, uint32_t step) {
     return (n + step - 1) / step * step;
+}
+
+/* Slots for a window of which max_run rows are written before the first of them looks. A
+ * sliding layer of nearly the same window doesn't see the first tokens: it needs all of its
+ * positions in the ring beside them. */
+static inline uint32_t az_lm_slots(const az_lm_config *config, uint32_t window, uint32_t max_run) {
+    return az_round_up(window + max_run + (config->sliding ? AZ_LM_SINKS : 0), AZ_LM_GROUP);
 }
 
 /* turns: the angles' fractions of a turn, in integers. */
@@ -118,6 +132,9 @@ void az_rope_angles(const uint64_t *turns, uint32_t n, uint64_t position, float 
 /* config.c: the numbers of the metadata, checked. */
 az_status az_lm_configure(az_lm_config *config, const az_arch **arch, const az_gguf *gguf,
                           az_error *error);
+/* ARCH.NAME of the metadata, from min to max; *out stays where there is none. */
+az_status az_lm_read_f32(const az_gguf *gguf, const char *arch, const char *name, float *out,
+                         float min, float max, az_error *error);
 /* The fault of a model, as AZ_ERROR_MODEL. */
 #define AZ_MODEL_FAULT(error, ...) \
     az_error_set(error, AZ_ERROR_MODEL, AZ_ERROR_NO_OFFSET, __VA_ARGS__)
