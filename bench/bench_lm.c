@@ -116,8 +116,8 @@ static double lanes(bench *b) {
 
 /* A matrix of this model's sizes, times rows: 10^9 products a second of one thread. */
 static double multiply(const az_lm_kernels *k, size_t n_cols, size_t n_out, size_t n_rows) {
-    az_matrix m = {aligned_alloc(64, n_out * n_cols), aligned_alloc(64, n_out * 4), n_cols,
-                   n_out / 16};
+    az_matrix m = {aligned_alloc(64, n_out * n_cols), aligned_alloc(64, n_out * n_cols / 16),
+                   n_cols, n_out / 16};
     size_t n_blocks = n_cols / AZ_LM_BLOCK;
     az_rows a = {aligned_alloc(64, n_rows * n_cols * k->q_nbytes),
                  aligned_alloc(64, n_rows * n_blocks * 64),
@@ -126,7 +126,7 @@ static double multiply(const az_lm_kernels *k, size_t n_cols, size_t n_out, size
     if (!m.groups || !m.scale || !a.q || !a.scale || !a.sum || !x || !out)
         exit(1);
     memset(m.groups, 3, n_out * n_cols);
-    for (size_t i = 0; i < n_out; i++)
+    for (size_t i = 0; i < n_out * n_blocks; i++)
         m.scale[i] = 1;
     for (size_t i = 0; i < n_cols; i++)
         x[i] = (float)(i % 64) - 31;

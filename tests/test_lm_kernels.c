@@ -112,11 +112,13 @@ static void multiply_is_the_references(void **state) {
         size_t n_cols = n_blocks * AZ_LM_BLOCK, n_rows = 1 + dice_below(&d, 70);
         size_t n_x = n_cols - 16 * dice_below(&d, 4); /* the last block may not be full */
         int8_t *rows = take(n_groups * 16 * n_cols);
-        float *scale = take(n_groups * 16 * sizeof *scale), *x = take(n_rows * n_x * sizeof *x);
+        float *scale = take(n_groups * 16 * n_blocks * sizeof *scale), *x = take(n_rows * n_x * sizeof *x);
         size_t n_out = n_rows * n_groups * 16;
         float *expected = take(n_out * sizeof *expected), *out = take(n_out * sizeof *out);
         draw_rows(&d, rows, n_groups * 16 * n_cols);
-        draw_floats(&d, scale, n_groups * 16);
+        draw_floats(&d, scale, n_groups * 16 * n_blocks);
+        for (size_t i = 0; i < n_groups * 16 * n_blocks; i++)
+            scale[i] = fabsf(scale[i]);
         for (size_t r = 0; r < n_rows; r++)
             draw_floats(&d, x + r * n_x, n_x);
         multiply_with(&az_lm_kernels_ref, rows, scale, n_groups, n_cols, x, n_x, n_rows, expected);

@@ -31,7 +31,7 @@ enum {
 /* A weight matrix: rows by 16, in the set's layout. */
 typedef struct az_matrix {
     int8_t *groups; /* [n_groups][16 * n_cols] */
-    float *scale;   /* [n_groups * 16], a row each */
+    float *scale;   /* [n_groups][n_cols / AZ_LM_BLOCK][16] of each row's blocks, >= 0 */
     size_t n_cols;  /* a multiple of AZ_LM_BLOCK; columns beyond the model's are 0 */
     size_t n_groups;
 } az_matrix;
@@ -67,9 +67,9 @@ typedef struct az_lm_kernels {
     /* The same as int16: scale = max|x| / AZ_LM_QUERY_MAX. */
     bool (*quantise_query)(const float *x, size_t n, int16_t *q, float *scale);
 
-    /* out[r][j] for rows r in first_row..+n_rows of a and matrix rows j of the groups:
-     * scale of j times the sum, block after block, of (a's scale times the exact dot product
-     * of the block). out points to the first group's column of the first row. */
+    /* out[r][j] for rows r in first_row..+n_rows of a and matrix rows j of the groups: the sum,
+     * block after block, of (a's scale times the matrix row's) times the exact dot product of
+     * the block. out points to the first group's column of the first row. */
     void (*multiply)(const az_matrix *w, size_t first_group, size_t n_groups, const az_rows *a,
                      size_t first_row, size_t n_rows, float *out, size_t out_stride);
 

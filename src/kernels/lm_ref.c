@@ -23,14 +23,17 @@ static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, co
             const int8_t *column = w->groups +
                                    (first_group + j / AZ_LM_GROUP) * AZ_LM_GROUP * n_cols +
                                    j % AZ_LM_GROUP;
+            const float *w_scale = w->scale +
+                                   (first_group + j / AZ_LM_GROUP) * n_blocks * AZ_LM_GROUP +
+                                   j % AZ_LM_GROUP;
             float sum = 0;
             for (size_t b = 0; b < n_blocks; b++) {
                 int32_t dot = 0;
                 for (size_t i = b * AZ_LM_BLOCK; i < (b + 1) * AZ_LM_BLOCK; i++)
                     dot += q[i] * column[i * AZ_LM_GROUP];
-                sum += scale[b] * (float)dot;
+                sum += scale[b] * w_scale[b * AZ_LM_GROUP] * (float)dot;
             }
-            out[r * out_stride + j] = sum * w->scale[first_group * AZ_LM_GROUP + j];
+            out[r * out_stride + j] = sum;
         }
 }
 

@@ -114,15 +114,20 @@ static void rows_part(void *arg, uint32_t part, unsigned worker) {
     const az_gguf_tensor *t = w->tensor;
     float *line = w->l->lines + worker * w->l->line_n;
     int8_t *line8 = w->l->lines8 + worker * w->l->line_n;
-    size_t n = (size_t)t->dims[0], n_cols = w->matrix->n_cols;
+    size_t n = (size_t)t->dims[0], n_cols = w->matrix->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
     memset(line + n, 0, (n_cols - n) * sizeof *line);
     for (uint32_t r = part * ROWS_A_PART; r < (part + 1) * ROWS_A_PART && r < t->n_rows; r++) {
         uint32_t from = source_row(r, w->head_dim, w->n_rot), to = w->first_row + r;
         az_gguf_type_of(t->type)->dequantise(t->data + from * t->row_nbytes, n, line);
         k->turn(line, n_cols); /* as activations are */
-        if (!k->quantise_row(line, n_cols, line8, &w->matrix->scale[to]))
-            atomic_store(&w->broken, true);
-        w->matrix->scale[to] *= 1.0f / AZ_LM_BLOCK; /* (H x) (H y) = 64 x y */
+        float *scale =
+            w->matrix->scale + to / AZ_LM_GROUP * n_blocks * AZ_LM_GROUP + to % AZ_LM_GROUP;
+        for (size_t i = 0; i < n_blocks; i++, scale += AZ_LM_GROUP) {
+            if (!k->quantise_row(line + i * AZ_LM_BLOCK, AZ_LM_BLOCK, line8 + i * AZ_LM_BLOCK,
+                                 scale))
+                atomic_store(&w->broken, true);
+            *scale *= 1.0f / AZ_LM_BLOCK; /* (H x) (H y) = 64 x y */
+        }
         k->put_row(w->matrix->groups + (size_t)(to / AZ_LM_GROUP) * AZ_LM_GROUP * n_cols,
                    to % AZ_LM_GROUP, line8, n_cols);
     }
@@ -147,7 +152,8 @@ static az_status open_linear(const loader *l, az_linear *linear, uint32_t n_in, 
     m->n_cols = az_round_up(n_in, AZ_LM_BLOCK);
     m->n_groups = (n_out + AZ_LM_GROUP - 1) / AZ_LM_GROUP;
     AZ_TRY(allocate(l, &m->groups, m->n_groups * AZ_LM_GROUP * m->n_cols));
-    AZ_TRY(allocate(l, &m->scale, m->n_groups * AZ_LM_GROUP * sizeof *m->scale));
+    AZ_TRY(allocate(l, &m->scale,
+                    m->n_groups * AZ_LM_GROUP * (m->n_cols / AZ_LM_BLOCK) * sizeof *m->scale));
     /* A layout may store 0 as another byte, so the rows that fill the last group are put. */
     memset(l->lines8, 0, m->n_cols);
     for (size_t r = n_out; r < m->n_groups * AZ_LM_GROUP; r++)

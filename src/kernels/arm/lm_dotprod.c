@@ -58,17 +58,19 @@ AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, const az_rows 
         clear(sums, n_rows);
         dot_tile(sums, bytes + b * AZ_LM_BLOCK * AZ_LM_GROUP, a->q + row * n_cols + b * AZ_LM_BLOCK,
                  n_cols, AZ_LM_BLOCK, n_rows);
-        for (size_t r = 0; r < n_rows; r++) {
-            float32x4_t scale = vdupq_n_f32(a->scale[(row + r) * n_blocks + b]);
-            for (size_t j = 0; j < 4; j++)
+        for (size_t j = 0; j < 4; j++) {
+            float32x4_t w_scale =
+                vld1q_f32(w->scale + (group * n_blocks + b) * AZ_LM_GROUP + j * 4);
+            for (size_t r = 0; r < n_rows; r++) {
+                float32x4_t scale =
+                    vmulq_f32(vdupq_n_f32(a->scale[(row + r) * n_blocks + b]), w_scale);
                 total[r][j] = vaddq_f32(total[r][j], vmulq_f32(scale, vcvtq_f32_s32(sums[r][j])));
+            }
         }
     }
-    for (size_t j = 0; j < 4; j++) {
-        float32x4_t scale = vld1q_f32(w->scale + group * AZ_LM_GROUP + j * 4);
-        for (size_t r = 0; r < n_rows; r++)
-            vst1q_f32(out + r * out_stride + j * 4, vmulq_f32(total[r][j], scale));
-    }
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t j = 0; j < 4; j++)
+            vst1q_f32(out + r * out_stride + j * 4, total[r][j]);
 }
 
 static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, const az_rows *a,

@@ -73,7 +73,7 @@ static void multiply_tiles(const az_matrix *w, size_t group, size_t n_groups, co
                            size_t row, size_t n_rows, float *out, size_t out_stride) {
     size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
     _Alignas(64) int32_t dots[2][4][ROWS][16]; /* in turn: tiles fill one, sums read the other */
-    _Alignas(64) float total[2 * ROWS][2][16];
+    const float *w_scale = w->scale + group * AZ_LM_GROUP * n_blocks;
     for (size_t b = 0; b <= n_blocks; b++) {
         if (b < n_blocks)
             block_dots(a->q + row * n_cols + b * AZ_LM_BLOCK, n_cols,
@@ -81,17 +81,14 @@ static void multiply_tiles(const az_matrix *w, size_t group, size_t n_groups, co
                        AZ_LM_GROUP * n_cols, n_rows > ROWS, n_groups > 1, dots[b % 2]);
         if (b == 0)
             continue;
-        for (size_t r = 0; r < n_rows; r++)
-            for (size_t g = 0; g < n_groups; g++)
-                add_scaled(total[r][g],
-                           _mm512_load_si512((void *)dots[(b - 1) % 2][r / ROWS * 2 + g][r % ROWS]),
-                           a->scale[(row + r) * n_blocks + b - 1], b == 1);
-    }
-    for (size_t g = 0; g < n_groups; g++) {
-        __m512 scale = _mm512_loadu_ps(w->scale + (group + g) * AZ_LM_GROUP);
-        for (size_t r = 0; r < n_rows; r++)
-            _mm512_storeu_ps(out + r * out_stride + g * AZ_LM_GROUP,
-                             _mm512_mul_ps(_mm512_load_ps(total[r][g]), scale));
+        size_t last = b - 1;
+        for (size_t g = 0; g < n_groups; g++)
+            for (size_t r = 0; r < n_rows; r++)
+                add_scaled(
+                    out + r * out_stride + g * AZ_LM_GROUP,
+                    _mm512_load_si512((const void *)dots[last % 2][r / ROWS * 2 + g][r % ROWS]),
+                    a->scale[(row + r) * n_blocks + last],
+                    w_scale + (g * n_blocks + last) * AZ_LM_GROUP, last == 0);
     }
 }
 

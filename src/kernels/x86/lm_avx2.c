@@ -59,7 +59,6 @@ AZ_LM_INLINE void multiply_tile(const int8_t *w, const float *w_scale, size_t n_
                                 const int16_t *a, const float *a_scale, size_t n_rows, float *out,
                                 size_t out_stride) {
     size_t n_blocks = n_cols / AZ_LM_BLOCK;
-    _Alignas(32) float total[TILE][16];
     for (size_t b = 0; b < n_blocks; b++) {
         __m256i sums[TILE][2];
 #pragma GCC unroll 8
@@ -67,22 +66,23 @@ AZ_LM_INLINE void multiply_tile(const int8_t *w, const float *w_scale, size_t n_
             sums[r][0] = sums[r][1] = _mm256_setzero_si256();
         dot_tile(sums, w + b * AZ_LM_BLOCK * AZ_LM_GROUP, a + b * AZ_LM_BLOCK, n_cols,
                  AZ_LM_BLOCK / 2, n_rows);
+        __m256 w_low = _mm256_loadu_ps(w_scale + b * AZ_LM_GROUP);
+        __m256 w_high = _mm256_loadu_ps(w_scale + b * AZ_LM_GROUP + 8);
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++) {
+            float *to = out + r * out_stride;
             __m256 scale = _mm256_set1_ps(a_scale[r * n_blocks + b]);
-            __m256 low = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(sums[r][0]));
-            __m256 high = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(sums[r][1]));
+            __m256 low = _mm256_mul_ps(_mm256_mul_ps(scale, w_low), _mm256_cvtepi32_ps(sums[r][0]));
+            __m256 high =
+                _mm256_mul_ps(_mm256_mul_ps(scale, w_high), _mm256_cvtepi32_ps(sums[r][1]));
             if (b > 0) {
-                low = _mm256_add_ps(_mm256_load_ps(total[r]), low);
-                high = _mm256_add_ps(_mm256_load_ps(total[r] + 8), high);
+                low = _mm256_add_ps(_mm256_loadu_ps(to), low);
+                high = _mm256_add_ps(_mm256_loadu_ps(to + 8), high);
             }
-            _mm256_store_ps(total[r], low);
-            _mm256_store_ps(total[r] + 8, high);
+            _mm256_storeu_ps(to, low);
+            _mm256_storeu_ps(to + 8, high);
         }
     }
-    for (size_t r = 0; r < n_rows; r++)
-        for (size_t j = 0; j < 16; j++)
-            out[r * out_stride + j] = total[r][j] * w_scale[j];
 }
 
 static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, const az_rows *a,
@@ -91,7 +91,7 @@ static void multiply(const az_matrix *w, size_t first_group, size_t n_groups, co
     const int16_t *q = (const int16_t *)(const void *)a->q;
     for (size_t g = 0; g < n_groups; g++) {
         const int8_t *group = w->groups + (first_group + g) * AZ_LM_GROUP * n_cols;
-        const float *w_scale = w->scale + (first_group + g) * AZ_LM_GROUP;
+        const float *w_scale = w->scale + (first_group + g) * AZ_LM_GROUP * n_blocks;
         for (size_t r = 0; r < n_rows;) {
             const int16_t *x = q + (first_row + r) * n_cols;
             const float *x_scale = a->scale + (first_row + r) * n_blocks;

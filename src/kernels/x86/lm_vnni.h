@@ -68,18 +68,20 @@ AZ_LM_INLINE void dot_tile(__m512i sums[TILE][2], const int8_t *w, size_t n_byte
     }
 }
 
-AZ_LM_INLINE void add_scaled(float *total, __m512i sum, float scale, bool first) {
-    __m512 part = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_cvtepi32_ps(sum));
-    _mm512_storeu_ps(total, first ? part : _mm512_add_ps(_mm512_loadu_ps(total), part));
+/* out (+)= scale * w_scale * sum, sixteen of them. */
+AZ_LM_INLINE void add_scaled(float *out, __m512i sum, float scale, const float *w_scale,
+                             bool first) {
+    __m512 both = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_loadu_ps(w_scale));
+    __m512 part = _mm512_mul_ps(both, _mm512_cvtepi32_ps(sum));
+    _mm512_storeu_ps(out, first ? part : _mm512_add_ps(_mm512_loadu_ps(out), part));
 }
 
 AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, size_t n_groups, const az_rows *a,
                                 size_t row, size_t n_rows, float *out, size_t out_stride) {
     size_t n_cols = w->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
     const int8_t *bytes = w->groups + group * AZ_LM_GROUP * n_cols;
-    _Alignas(64) float total[TILE][2][16];
-    size_t b = 0;
-    do { /* a matrix has one block at least */
+    const float *w_scale = w->scale + group * AZ_LM_GROUP * n_blocks;
+    for (size_t b = 0; b < n_blocks; b++) {
         __m512i sums[TILE][2];
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++)
@@ -89,13 +91,9 @@ AZ_LM_INLINE void multiply_tile(const az_matrix *w, size_t group, size_t n_group
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++)
             for (size_t g = 0; g < n_groups; g++)
-                add_scaled(total[r][g], sums[r][g], a->scale[(row + r) * n_blocks + b], b == 0);
-    } while (++b < n_blocks);
-    for (size_t g = 0; g < n_groups; g++) {
-        __m512 scale = _mm512_loadu_ps(w->scale + (group + g) * AZ_LM_GROUP);
-        for (size_t r = 0; r < n_rows; r++)
-            _mm512_storeu_ps(out + r * out_stride + g * AZ_LM_GROUP,
-                             _mm512_mul_ps(_mm512_load_ps(total[r][g]), scale));
+                add_scaled(out + r * out_stride + g * AZ_LM_GROUP, sums[r][g],
+                           a->scale[(row + r) * n_blocks + b],
+                           w_scale + (g * n_blocks + b) * AZ_LM_GROUP, b == 0);
     }
 }
 
