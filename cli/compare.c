@@ -188,6 +188,16 @@ static void print_peer(const struct peer *peer, const az_options *opt, const uin
         az_say_warning(opt, NULL, "%s failed on this file.", peer->name);
 }
 
+uint64_t az_compare_size(size_t peer, const uint8_t *in, size_t n_bytes) {
+    az_measure measure = {.in_nbytes = n_bytes};
+    if (!peers[peer].run)
+        return UINT64_MAX;
+    uint8_t *spare = malloc(n_bytes + 1);
+    bool ok = spare && peers[peer].run(in, n_bytes, spare, &measure);
+    free(spare);
+    return ok ? measure.out_nbytes : UINT64_MAX;
+}
+
 void az_compare(const az_options *opt, const az_source *source, const az_measure *ours) {
     if (ours->in_nbytes == 0)
         return;
