@@ -91,7 +91,7 @@ static void add_wild(vocab *v, input *in, int n_tokens) {
             vocab_add(v, vocab_raw_text(bytes, n), kind >> 5 == 3 ? kind & 7 : 1, (float)kind);
     }
     v->bos = next_byte(in) % 8 - 1;
-    if (next_byte(in) == 1)
+    if (next_byte(in) == 1 && v->n_types > 0)
         v->n_types--;
 }
 

@@ -91,9 +91,9 @@ static void pieces_are_what_the_patterns_say(void **state) {
         {"llama-bpe", "(foo|,| |1| ...|bar|.\r\n|  |"},
         {"qwen2", "a|1|2|3|4|.|5|\n  \n|  | b|"},
         {"dbrx", "a|123|4|"},
-        {"falcon", "a|,$|b| |,|123|45| |123|4| ` |"},
+        {"falcon", "a|,$|b| |,|123|45| |123|4| |`| |"},
         {"default", "a|,$|b|12|`|c| |123|4|"},
-        {"deepseek-coder", "a| b|1|2|\r|\n| .,|$ +|\tc|\n|\n|  d|"},
+        {"deepseek-coder", "a| b|1|2|\r|\n| .,|$ +|\tc|\n|\n| | d|"},
         {"deepseek-coder", "1|2| +|3|"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -222,6 +222,10 @@ bool az_merge_slowly(az_merger *m, const uint8_t *piece, size_t n_bytes) {
 
 bool az_merge(az_merger *m, const uint8_t *piece, size_t n_bytes) {
     const az_tokenizer *t = m->tokenizer;
+    if (n_bytes == 1 && !t->spm) { /* digits are, mostly */
+        m->ids[m->n_ids++] = t->byte_ids[piece[0]];
+        return true;
+    }
     uint32_t id = az_text_find(t, piece, n_bytes);
     if (id != AZ_TOKEN_NONE && (t->ignores_merges || t->kinds[id] == AZ_KIND_WHOLE)) {
         m->ids[m->n_ids++] = id;

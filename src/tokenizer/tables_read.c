@@ -222,6 +222,24 @@ static az_status index_tokens(az_tokenizer *t, az_error *error) {
     return AZ_OK;
 }
 
+/* Adds a user token's path to the trie, which has *n_nodes of them. */
+static az_status add_user_token(az_tokenizer *t, uint32_t id, uint32_t *n_nodes, az_error *error) {
+    const uint8_t *bytes = t->bytes + t->starts[id];
+    uint32_t n = t->starts[id + 1] - t->starts[id], node = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        az_pair *edge = az_pair_at(&t->user_trie, node, bytes[i]);
+        if (edge->to == AZ_TOKEN_NONE)
+            *edge = (az_pair){node, bytes[i], AZ_RANK_NONE, (*n_nodes)++};
+        if (i + 1 == n && edge->rank != AZ_RANK_NONE)
+            return twice(id, edge->rank, error);
+        if (i + 1 == n)
+            edge->rank = id;
+        node = edge->to;
+    }
+    t->user_first[bytes[0]] = true;
+    return AZ_OK;
+}
+
 /* user_trie, user_first and neighbours. */
 static az_status index_user_tokens(az_tokenizer *t, az_error *error) {
     uint32_t n_nodes = 1, n_user_nbytes = 0;
@@ -231,25 +249,12 @@ static az_status index_user_tokens(az_tokenizer *t, az_error *error) {
     AZ_TRY(pairs_open(t, &t->user_trie, n_user_nbytes, error));
     for (uint32_t id = 0; id < t->n_tokens; id++) {
         bool user = t->kinds[id] == AZ_KIND_USER;
-        az_pair *edge = NULL;
-        for (uint32_t at = t->starts[id], node = 0; at < t->starts[id + 1]; at++) {
-            if ((user || t->spm) && at > t->starts[id]) {
-                unsigned pair = (unsigned)t->bytes[at - 1] << 8 | t->bytes[at];
-                t->neighbours[pair / 64] |= (uint64_t)1 << pair % 64;
-            }
-            if (!user)
-                continue;
-            edge = az_pair_at(&t->user_trie, node, t->bytes[at]);
-            if (edge->to == AZ_TOKEN_NONE)
-                *edge = (az_pair){node, t->bytes[at], AZ_RANK_NONE, n_nodes++};
-            node = edge->to;
+        if (user)
+            AZ_TRY(add_user_token(t, id, &n_nodes, error));
+        for (uint32_t at = t->starts[id] + 1; (user || t->spm) && at < t->starts[id + 1]; at++) {
+            unsigned pair = (unsigned)t->bytes[at - 1] << 8 | t->bytes[at];
+            t->neighbours[pair / 64] |= (uint64_t)1 << pair % 64;
         }
-        if (!user)
-            continue;
-        t->user_first[t->bytes[t->starts[id]]] = true;
-        if (edge->rank != AZ_RANK_NONE)
-            return twice(id, edge->rank, error);
-        edge->rank = id;
     }
     return AZ_OK;
 }

@@ -210,12 +210,8 @@ size_t az_tokenizer_cut(const az_tokenizer *tokenizer, const uint8_t *text, size
     size_t end = sure_end(t, text, at);
     while (end < at) {
         uint32_t id;
-        size_t len = 0, from = end, user = next_user_token(t, text, n_bytes, from, &id, &len);
-        end = user;
-        if (user >= at && from < user)
-            end = az_pretokenizer_cut(t->pre, text, from, user, at);
-        else
-            end += len;
+        size_t len = 0, user = next_user_token(t, text, n_bytes, end, &id, &len);
+        end = user < at ? user + len : az_pretokenizer_cut(t->pre, text, end, user, at);
     }
     return end;
 }

@@ -4,7 +4,7 @@
  * is just a block with its scale: its int32 results go to memory, and from there, scaled,
  * into the sums.
  */
-#if !defined(AZ_EMULATED_X86) && !(defined(__AMX_TILE__) && defined(__AMX_INT8__))
+#if !defined(AZ_EMULATED_X86) && !defined(__AMX_INT8__) && !defined(__AMXINT8__)
 #error "build this file with -mamx-tile -mamx-int8 -mavx512vnni"
 #endif
 #define STORED 0

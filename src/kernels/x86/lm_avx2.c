@@ -23,6 +23,14 @@ static void put_row(int8_t *group, size_t j, const int8_t *row, size_t n) {
         memcpy(group + i * AZ_LM_GROUP + j * 2, row + i, 2);
 }
 
+/* sum += product, now and in the same register: gcc 12 else makes all products of a tile
+ * first, for which there are not enough of them. */
+#if defined(__GNUC__)
+#define ADD_TO(sum, product) __asm__ volatile("vpaddd %1, %0, %0" : "+x"(sum) : "x"(product))
+#else
+#define ADD_TO(sum, product) (sum = _mm256_add_epi32(sum, product))
+#endif
+
 AZ_LM_INLINE __m256i widen(const int8_t *p) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
@@ -41,8 +49,8 @@ AZ_LM_INLINE void dot_tile(__m256i sums[TILE][2], const int8_t *w, const int16_t
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++) {
             __m256i two = pair(a + r * a_stride + p * 2);
-            sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(low, two));
-            sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(high, two));
+            ADD_TO(sums[r][0], _mm256_madd_epi16(low, two));
+            ADD_TO(sums[r][1], _mm256_madd_epi16(high, two));
         }
     }
 }

@@ -27,6 +27,18 @@ static void put_row(int8_t *group, size_t j, const int8_t *row, size_t n) {
         group[i / 4 * 64 + j * 4 + i % 4] = (int8_t)(row[i] ^ STORED);
 }
 
+/* sum += products of unsigned bytes a by signed b, fours summed; of int16 a by b, twos summed.
+ * Written out, since gcc 12 copies each sum twice around the intrinsic. */
+#if defined(AZ_EMULATED_X86) || !defined(__GNUC__)
+#define ADD_FOURS(sum, a, b) (sum = _mm512_dpbusd_epi32(sum, a, b))
+#define ADD_TWOS(sum, a, b) (sum = _mm512_dpwssd_epi32(sum, a, b))
+#define LOAD_ONCE(x) ((void)0)
+#else
+#define LOAD_ONCE(x) __asm__ volatile("" : "+v"(x))
+#define ADD_FOURS(sum, a, b) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b))
+#define ADD_TWOS(sum, a, b) __asm__ volatile("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b))
+#endif
+
 AZ_LM_INLINE __m512i load_bytes(const int8_t *p) {
     __m512i bytes = _mm512_loadu_si512((const void *)p);
     return STORED ? bytes : _mm512_xor_si512(bytes, _mm512_set1_epi8((char)0x80));
@@ -44,12 +56,14 @@ AZ_LM_INLINE void dot_tile(__m512i sums[TILE][2], const int8_t *w, size_t n_byte
     for (size_t i = 0; i < n_fours; i++) {
         __m512i first = load_bytes(w + i * 64);
         __m512i second = n_groups > 1 ? load_bytes(w + n_bytes + i * 64) : first;
+        LOAD_ONCE(first);
+        LOAD_ONCE(second);
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++) {
             __m512i four = broadcast32(a + r * a_stride + i * 4);
-            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], first, four);
+            ADD_FOURS(sums[r][0], first, four);
             if (n_groups > 1)
-                sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], second, four);
+                ADD_FOURS(sums[r][1], second, four);
         }
     }
 }
@@ -130,7 +144,7 @@ AZ_LM_INLINE void pairs_tile(__m512i *sums, const int16_t *a, size_t a_stride, s
             _mm256_loadu_si256((const __m256i *)(const void *)(panel + i * 16)));
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++)
-            sums[r] = _mm512_dpwssd_epi32(sums[r], pairs, broadcast32(a + r * a_stride + i));
+            ADD_TWOS(sums[r], pairs, broadcast32(a + r * a_stride + i));
     }
 }
 
