@@ -171,7 +171,8 @@ static az_status load_linear(const loader *l, az_linear *linear, int layer,
         AZ_TRY(find(l, &w.tensor, layer, names[i], "weight", n_in, n_rows[i], true));
         AZ_TRY(load_rows(l, &w));
         const az_gguf_tensor *bias;
-        AZ_TRY(find(l, &bias, layer, names[i], "bias", n_rows[i], 1, l->lm->arch->layer_norm));
+        bool needed = layer >= 0 && l->lm->arch->layer_norm;
+        AZ_TRY(find(l, &bias, layer, names[i], "bias", n_rows[i], 1, needed));
         if (!bias)
             continue;
         if (!linear->bias)
