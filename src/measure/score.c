@@ -215,10 +215,12 @@ static az_status score_all(run *r) {
 
 /* ---- Memory ------------------------------------------------------------------------ */
 
-static bool take(az_heap *heap, void *out, size_t n_bytes) {
-    void *ptr = az_alloc(heap, n_bytes);
+static az_status take(const run *r, void *out, size_t n_bytes) {
+    void *ptr = az_alloc(r->s->heap, n_bytes);
+    if (!ptr)
+        return az_alloc_failed(r->s->heap, n_bytes, r->error);
     memcpy(out, &ptr, sizeof ptr);
-    return ptr != NULL;
+    return AZ_OK;
 }
 
 static az_status open_run(run *r) {
@@ -233,15 +235,13 @@ static az_status open_run(run *r) {
         az_lm_batch_open(&r->batch, s->lm, BATCH_ROWS, window_slots, s->pool, s->heap, r->error));
     r->head_rows = HEAD_FLOATS / stride;
     r->head_rows = r->head_rows < 4 ? 4 : r->head_rows > BATCH_ROWS ? BATCH_ROWS : r->head_rows;
-    size_t n = (size_t)r->head_rows * stride, n_costs = (size_t)r->n_lanes * context;
-    if (!take(s->heap, &r->costs, n_costs * sizeof *r->costs) ||
-        !take(s->heap, &r->rows, BATCH_ROWS * sizeof *r->rows) ||
-        !take(s->heap, &r->targets, BATCH_ROWS * sizeof *r->targets) ||
-        !take(s->heap, &r->logits, n * sizeof *r->logits) ||
-        !take(s->heap, &r->freq, n * sizeof *r->freq) ||
-        !take(s->heap, &r->sums, r->head_rows * sizeof *r->sums))
-        return az_alloc_failed(s->heap, n * sizeof *r->logits, r->error);
-    return AZ_OK;
+    size_t n = (size_t)r->head_rows * stride;
+    AZ_TRY(take(r, &r->costs, (size_t)r->n_lanes * context * sizeof *r->costs));
+    AZ_TRY(take(r, &r->rows, BATCH_ROWS * sizeof *r->rows));
+    AZ_TRY(take(r, &r->targets, BATCH_ROWS * sizeof *r->targets));
+    AZ_TRY(take(r, &r->logits, n * sizeof *r->logits));
+    AZ_TRY(take(r, &r->freq, n * sizeof *r->freq));
+    return take(r, &r->sums, r->head_rows * sizeof *r->sums);
 }
 
 static void close_run(run *r) {
@@ -261,9 +261,7 @@ static void close_run(run *r) {
 static az_status tokenize(run *r, const uint8_t *text, size_t n_bytes) {
     const az_lm_scoring *s = r->s;
     size_t n = (n_bytes + 2) * sizeof *r->ids;
-    r->ids = az_alloc(s->heap, n);
-    if (!r->ids)
-        return az_alloc_failed(s->heap, n, r->error);
+    AZ_TRY(take(r, &r->ids, n));
     if (s->windows.perplexity) { /* as llama.cpp: with the token for the beginning, if any */
         uint32_t bos = az_tokenizer_bos(s->tokenizer);
         size_t at = az_tokenizer_start(s->tokenizer) == bos && bos != AZ_TOKEN_NONE;
