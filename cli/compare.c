@@ -68,8 +68,17 @@ static bool lzma_peer(const uint8_t *in, size_t in_nbytes, uint8_t *spare, az_me
     size_t capacity = lzma_stream_buffer_bound(in_nbytes), n = 0, in_pos = 0, out_pos = 0;
     uint8_t *packed = malloc(capacity);
     double start = az_now();
-    bool ok = packed && lzma_easy_buffer_encode(9 | LZMA_PRESET_EXTREME, LZMA_CHECK_CRC64, NULL, in,
-                                                in_nbytes, packed, &n, capacity) == LZMA_OK;
+    /* As a stream, like the program: a call for the whole buffer notes sizes in 4 bytes more. */
+    lzma_stream stream = LZMA_STREAM_INIT;
+    bool ok =
+        packed && lzma_easy_encoder(&stream, 9 | LZMA_PRESET_EXTREME, LZMA_CHECK_CRC64) == LZMA_OK;
+    stream.next_in = in;
+    stream.avail_in = in_nbytes;
+    stream.next_out = packed;
+    stream.avail_out = capacity;
+    ok = ok && lzma_code(&stream, LZMA_FINISH) == LZMA_STREAM_END;
+    n = (size_t)stream.total_out;
+    lzma_end(&stream);
     measure->encode_seconds = az_now() - start;
     measure->out_nbytes = n;
     uint64_t memlimit = UINT64_MAX;
