@@ -121,16 +121,16 @@ int az_contender_open(az_contender *contender, const az_score_options *opt, cons
 }
 
 int az_contender_run(az_contender *contender, const az_score_options *opt, const az_text *text,
-                     const char *verb, az_score_part_fn part, void *part_opaque, az_score *score) {
+                     const char *label, az_score_part_fn part, void *part_opaque, az_score *score) {
     az_error error = {.status = AZ_OK, .offset = AZ_ERROR_NO_OFFSET};
     az_progress progress;
-    az_progress_start(&progress, &opt->base, verb, text->name, text->n_bytes);
+    az_progress_start(&progress, &opt->base, "scoring", label, text->n_bytes);
     az_scorer_set_progress(contender->scorer, az_progress_update, &progress);
     az_scorer_set_part_fn(contender->scorer, part, part_opaque);
     az_status status = az_scorer_run(contender->scorer, text->data, text->n_bytes, score, &error);
     az_scorer_set_progress(contender->scorer, NULL, NULL);
     az_progress_clear(&progress);
-    return status == AZ_OK ? AZ_EXIT_OK : az_say_library_error(&opt->base, text->name, &error);
+    return status == AZ_OK ? AZ_EXIT_OK : az_say_library_error(&opt->base, label, &error);
 }
 
 void az_contender_close(az_contender *contender) {

@@ -128,17 +128,24 @@ static void add_up(az_score *sum, const az_score *score) {
     sum->cost += score->cost;
 }
 
+static int score_text(run *r, ranked *m, const az_text *text, struct target *target) {
+    az_score score;
+    char *label = NULL;
+    if (asprintf(&label, "%s, %s", text->name, m->name) < 0)
+        return out_of_memory(r);
+    int rc = az_contender_run(&m->contender, r->opt, text, label, add_part, target, &score);
+    free(label);
+    if (rc == AZ_EXIT_OK)
+        add_up(&m->sum, &score);
+    return rc;
+}
+
 /* All texts under one model; its weights are given back. */
 static int score_texts(run *r, ranked *m) {
     struct target target = {m->costs, r->block_nbytes};
     int rc = az_contender_open(&m->contender, r->opt, m->name);
     for (size_t i = 0; i < r->n_texts && rc == AZ_EXIT_OK; i++) {
-        az_score score;
-        rc = az_contender_run(&m->contender, r->opt, &r->texts[i], m->name, add_part, &target,
-                              &score);
-        if (rc != AZ_EXIT_OK)
-            break;
-        add_up(&m->sum, &score);
+        rc = score_text(r, m, &r->texts[i], &target);
         target.costs += blocks_of(r, r->texts[i].n_bytes);
     }
     az_scorer_close(&m->contender.scorer); /* what the file says of itself is still shown */

@@ -62,9 +62,10 @@ typedef struct az_contender {
 
 /* Opens it and loads its weights. name: NULL or AZ_BUILT_IN for the predictor. */
 int az_contender_open(az_contender *contender, const az_score_options *opt, const char *name);
-/* Scores a text, with progress on a terminal. part may be NULL. */
+/* Scores a text, with progress on a terminal; label: its name there and in errors. part may be
+ * NULL. */
 int az_contender_run(az_contender *contender, const az_score_options *opt, const az_text *text,
-                     const char *verb, az_score_part_fn part, void *part_opaque, az_score *score);
+                     const char *label, az_score_part_fn part, void *part_opaque, az_score *score);
 void az_contender_close(az_contender *contender);
 
 /* ---- score_show.c ----------------------------------------------------- */

@@ -43,7 +43,7 @@ static int compare(run *r, const az_text *text, az_score_row *row) {
     if (!r->contender.model)
         return AZ_EXIT_OK;
     az_score score;
-    int rc = az_contender_run(&r->built_in, r->opt, text, "comparing", NULL, NULL, &score);
+    int rc = az_contender_run(&r->built_in, r->opt, text, text->name, NULL, NULL, &score);
     row->beside[AZ_BESIDE_BUILT_IN] = rc == AZ_EXIT_OK ? az_cost_nbytes(score.cost) : UINT64_MAX;
     return rc;
 }
@@ -51,7 +51,7 @@ static int compare(run *r, const az_text *text, az_score_row *row) {
 static int score_text(run *r, const az_text *text) {
     az_score_row row = {.name = text->name, .beside = {UINT64_MAX, UINT64_MAX, UINT64_MAX}};
     int rc =
-        az_contender_run(&r->contender, r->opt, text, "scoring",
+        az_contender_run(&r->contender, r->opt, text, text->name,
                          r->opt->perplexity ? add_scored : NULL, &row.n_scored_bytes, &row.score);
     if (rc != AZ_EXIT_OK)
         return rc;
