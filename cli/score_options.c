@@ -211,15 +211,12 @@ static int parse_short(az_score_options *opt, bool ranks, int argc, char **argv,
 
 /* ---- All of them ------------------------------------------------------ */
 
-static bool is_built_in(const char *name) {
-    return strcmp(name, AZ_BUILT_IN) == 0;
-}
-
 static int check_score(const az_score_options *opt) {
     if (opt->n_models > 1)
         return usage(opt, false, "option", "-m",
                      "score takes one model; aizip rank compares several");
-    bool has_model = opt->n_models == 1 && !is_built_in(opt->models[0]);
+    const char *model = opt->models[0]; /* NULL: none */
+    bool has_model = model && strcmp(model, AZ_BUILT_IN) != 0;
     if (has_model && opt->as_archive)
         return usage(opt, false, "option", "--as=archive",
                      "archives with a language model are not written by this version yet");
