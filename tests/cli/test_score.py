@@ -580,9 +580,13 @@ class Watching(Score):
 
     def test_a_signal_ends_it(self):
         self.file("a", PROSE * 400)
+        # A shell's background jobs ignore it, and so would we.
+        self.addCleanup(signal.signal, signal.SIGINT,
+                        signal.signal(signal.SIGINT, signal.default_int_handler))
         for command in ("score", "rank"):
             process = subprocess.Popen([AIZIP, command, "-m", LLAMA, "a"], cwd=self.dir,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.addCleanup(process.kill)
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=20)
