@@ -16,6 +16,7 @@
  *   list.c      -l
  *   models.c    where models are: names become paths
  *   model*.c    the command `aizip model` (model.h)
+ *   score*.c, rank.c  the commands `aizip score` and `aizip rank` (score.h)
  */
 #ifndef AZ_CLI_H
 #define AZ_CLI_H
@@ -48,7 +49,8 @@ typedef enum az_mode {
     AZ_MODE_DECOMPRESS,
     AZ_MODE_TEST,
     AZ_MODE_LIST,
-    AZ_MODE_MODEL /* aizip model */
+    AZ_MODE_MODEL, /* aizip model */
+    AZ_MODE_SCORE  /* aizip score, aizip rank */
 } az_mode;
 typedef enum az_verify { AZ_VERIFY_AUTO, AZ_VERIFY_ON, AZ_VERIFY_OFF } az_verify;
 
@@ -76,6 +78,12 @@ typedef struct az_options {
 /* Fills *opt from the command line; says what is wrong and returns an exit
  * code, AZ_EXIT_OK on success. */
 int az_options_parse(az_options *opt, int argc, char **argv);
+
+/* For commands with options of their own: the defaults; and what -T and --memlimit
+ * take. They say what is wrong and return an exit code. */
+void az_options_init(az_options *opt);
+int az_options_set_threads(az_options *opt, const char *value);
+int az_options_set_memlimit(az_options *opt, const char *value);
 
 /* ---- help.c ----------------------------------------------------------- */
 
@@ -249,6 +257,9 @@ typedef struct az_measure {
 /* The table of -v on stderr: aizip's figures beside the peers' for the bytes
  * that source->fd holds. */
 void az_compare(const az_options *opt, const az_source *source, const az_measure *ours);
+/* The size that a peer (0: gzip -9, 1: xz -9e, 2: zstd -19) makes of in[0..n_bytes), which
+ * decodes again; UINT64_MAX if this program is built without it, or it failed. */
+uint64_t az_compare_size(size_t peer, const uint8_t *in, size_t n_bytes);
 /* The peers built in, and those missing, one line each. */
 void az_compare_print_libraries(FILE *stream);
 
@@ -301,5 +312,11 @@ bool az_model_name_is_valid(const char *name);
 /* aizip model ...; argv[0] is "model". Returns an exit code. */
 int az_model_command(int argc, char **argv);
 void az_model_print_libraries(FILE *stream);
+
+/* ---- score.c and rank.c ------------------------------------------------ */
+
+/* aizip score ...; aizip rank ... */
+int az_score_command(int argc, char **argv);
+int az_rank_command(int argc, char **argv);
 
 #endif

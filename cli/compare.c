@@ -68,8 +68,17 @@ static bool lzma_peer(const uint8_t *in, size_t in_nbytes, uint8_t *spare, az_me
     size_t capacity = lzma_stream_buffer_bound(in_nbytes), n = 0, in_pos = 0, out_pos = 0;
     uint8_t *packed = malloc(capacity);
     double start = az_now();
-    bool ok = packed && lzma_easy_buffer_encode(9 | LZMA_PRESET_EXTREME, LZMA_CHECK_CRC64, NULL, in,
-                                                in_nbytes, packed, &n, capacity) == LZMA_OK;
+    /* As a stream, like the program: a call for the whole buffer notes sizes in 4 bytes more. */
+    lzma_stream stream = LZMA_STREAM_INIT;
+    bool ok =
+        packed && lzma_easy_encoder(&stream, 9 | LZMA_PRESET_EXTREME, LZMA_CHECK_CRC64) == LZMA_OK;
+    stream.next_in = in;
+    stream.avail_in = in_nbytes;
+    stream.next_out = packed;
+    stream.avail_out = capacity;
+    ok = ok && lzma_code(&stream, LZMA_FINISH) == LZMA_STREAM_END;
+    n = (size_t)stream.total_out;
+    lzma_end(&stream);
     measure->encode_seconds = az_now() - start;
     measure->out_nbytes = n;
     uint64_t memlimit = UINT64_MAX;
@@ -186,6 +195,16 @@ static void print_peer(const struct peer *peer, const az_options *opt, const uin
         print_row(peer->name, &measure);
     else
         az_say_warning(opt, NULL, "%s failed on this file.", peer->name);
+}
+
+uint64_t az_compare_size(size_t peer, const uint8_t *in, size_t n_bytes) {
+    az_measure measure = {.in_nbytes = n_bytes};
+    if (!peers[peer].run)
+        return UINT64_MAX;
+    uint8_t *spare = malloc(n_bytes + 1);
+    bool ok = spare && peers[peer].run(in, n_bytes, spare, &measure);
+    free(spare);
+    return ok ? measure.out_nbytes : UINT64_MAX;
 }
 
 void az_compare(const az_options *opt, const az_source *source, const az_measure *ours) {

@@ -39,8 +39,13 @@ int az_print_help(void) {
           "  tar -I aizip -cf dir.tar.aiz dir; tar -I aizip -xf dir.tar.aiz\n"
           "  aizip -d --salvage -o part.txt damaged.aiz\n"
           "  aizip model fetch smollm2-135m\n"
+          "  aizip score -m smollm2-135m book.txt\n"
           "\n"
-          "aizip model fetches and shows language models: see aizip model --help.\n"
+          "Commands, as the first word, each with its own --help:\n"
+          "  aizip model     fetches and shows language models\n"
+          "  aizip score     says how many bits a text costs under a model\n"
+          "  aizip rank      orders models by the bits that texts cost under them\n"
+          "\n"
           "Exit code: 0 success, 1 a file can't be read or written, 2 usage, 3 damaged or no\n"
           "archive, 4 memory, 5 the archive needs another version of aizip.\n",
           stdout);

@@ -38,6 +38,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"model", az_model_command},
+    {"rank", az_rank_command},
+    {"score", az_score_command},
 };
 
 /* unaizip and aizcat have no commands. */

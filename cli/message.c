@@ -130,7 +130,7 @@ int az_say_library_error(const az_options *opt, const char *name, const az_error
         break;
     case AZ_ERROR_MEMORY:
         rc = AZ_EXIT_MEMORY;
-        if (opt->mode != AZ_MODE_MODEL)
+        if (opt->mode != AZ_MODE_MODEL && opt->mode != AZ_MODE_SCORE)
             advice = "; a lower level or fewer threads (-T1) need less";
         break;
     case AZ_ERROR_MEMORY_LIMIT:

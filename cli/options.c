@@ -127,7 +127,7 @@ static int usage(const az_options *opt, const char *what, const char *text, cons
     return AZ_EXIT_USAGE;
 }
 
-static int set_threads(az_options *opt, const char *value) {
+int az_options_set_threads(az_options *opt, const char *value) {
     char *end;
     unsigned long n = strtoul(value, &end, 10);
     if (*value < '0' || *value > '9' || *end || n > MAX_THREADS)
@@ -136,7 +136,7 @@ static int set_threads(az_options *opt, const char *value) {
     return AZ_EXIT_OK;
 }
 
-static int set_memlimit(az_options *opt, const char *value) {
+int az_options_set_memlimit(az_options *opt, const char *value) {
     size_t len = strlen(value);
     if (len > 1 && len < 5 && value[len - 1] == '%') {
         char *end;
@@ -173,8 +173,8 @@ static int apply(az_options *opt, int id, const char *value) {
     case OPTION_REMOVE: opt->remove_source = true; break;
     case OPTION_RECURSIVE: opt->recursive = true; break;
     case OPTION_OUTPUT: opt->output = value; break;
-    case OPTION_THREADS: return set_threads(opt, value);
-    case OPTION_MEMLIMIT: return set_memlimit(opt, value);
+    case OPTION_THREADS: return az_options_set_threads(opt, value);
+    case OPTION_MEMLIMIT: return az_options_set_memlimit(opt, value);
     case OPTION_BLOCK_SIZE: return set_block_size(opt, value);
     case OPTION_VERIFY: opt->verify = AZ_VERIFY_ON; break;
     case OPTION_NO_VERIFY: opt->verify = AZ_VERIFY_OFF; break;
@@ -278,9 +278,13 @@ static void apply_program_name(az_options *opt, const char *argv0) {
         opt->to_stdout = true;
 }
 
+void az_options_init(az_options *opt) {
+    *opt = (az_options){.level = AZ_LEVEL_DEFAULT, .memlimit = machine_memory() / 4 * 3};
+}
+
 int az_options_parse(az_options *opt, int argc, char **argv) {
     static const char dash[] = "-";
-    *opt = (az_options){.level = AZ_LEVEL_DEFAULT, .memlimit = machine_memory() / 4 * 3};
+    az_options_init(opt);
     opt->files = calloc((size_t)argc + 1, sizeof *opt->files);
     if (!opt->files) {
         az_say_error(opt, NULL, "not enough memory for the list of files.");

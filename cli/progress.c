@@ -18,13 +18,13 @@ double az_now(void) {
 
 void az_progress_start(az_progress *progress, const az_options *opt, const char *verb,
                        const char *name, uint64_t n_bytes) {
-    *progress =
-        (az_progress){.name = name,
-                      .verb = verb,
-                      .n_bytes = n_bytes,
-                      .decoding = opt->mode != AZ_MODE_COMPRESS && opt->mode != AZ_MODE_MODEL,
-                      .shown = opt->verbosity >= 0 && isatty(STDERR_FILENO),
-                      .started = az_now()};
+    *progress = (az_progress){.name = name,
+                              .verb = verb,
+                              .n_bytes = n_bytes,
+                              .decoding = opt->mode != AZ_MODE_COMPRESS &&
+                                          opt->mode != AZ_MODE_MODEL && opt->mode != AZ_MODE_SCORE,
+                              .shown = opt->verbosity >= 0 && isatty(STDERR_FILENO),
+                              .started = az_now()};
     progress->last_drawn = progress->started + FIRST_SECONDS - REDRAW_SECONDS;
 }
 
@@ -64,7 +64,9 @@ static void draw(const az_progress *progress, double elapsed, uint64_t in, uint6
         if (n_done > 0)
             format_time(left, sizeof left, elapsed * n_left / n_done);
     }
-    n += snprintf(text + n, sizeof text - (size_t)n, "%.2f MB/s", (double)content / elapsed / 1e6);
+    double speed = (double)content / elapsed;
+    n += speed < 1e5 ? snprintf(text + n, sizeof text - (size_t)n, "%.2f kB/s", speed / 1e3)
+                     : snprintf(text + n, sizeof text - (size_t)n, "%.2f MB/s", speed / 1e6);
     if (archive > 0)
         n += snprintf(text + n, sizeof text - (size_t)n, ", ratio %.2f",
                       (double)content / (double)archive);

@@ -56,7 +56,7 @@ static int open_stdin(az_source *source, const az_options *opt) {
     source->fd = STDIN_FILENO;
     if (fstat(source->fd, &source->st) != 0)
         return fail(opt, source, "cannot be read");
-    if (isatty(source->fd) && opt->mode != AZ_MODE_COMPRESS) {
+    if (isatty(source->fd) && opt->mode != AZ_MODE_COMPRESS && opt->mode != AZ_MODE_SCORE) {
         az_say_error(opt, source->name,
                      "is a terminal, which holds no archive; name a file, or see aizip --help.");
         return AZ_EXIT_USAGE;

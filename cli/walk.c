@@ -28,10 +28,14 @@ static bool is_archive_name(const char *name) {
     return len > suffix_len && strcmp(name + len - suffix_len, AZ_SUFFIX) == 0;
 }
 
+static bool takes_archives(az_mode mode) {
+    return mode != AZ_MODE_COMPRESS && mode != AZ_MODE_SCORE;
+}
+
 static void walk_directory(walk *w, const char *path);
 
 /* A file met in a directory, not named. Links and devices stay out of it
- * silently; so do archives when compressing, and other files when not. */
+ * silently; so do archives when compressing or scoring, and other files when not. */
 static void walk_found(walk *w, const char *path) {
     struct stat st;
     if (lstat(path, &st) != 0) {
@@ -39,7 +43,7 @@ static void walk_found(walk *w, const char *path) {
         note(w, AZ_EXIT_FILE);
     } else if (S_ISDIR(st.st_mode)) {
         walk_directory(w, path);
-    } else if (S_ISREG(st.st_mode) && is_archive_name(path) == (w->opt->mode != AZ_MODE_COMPRESS)) {
+    } else if (S_ISREG(st.st_mode) && is_archive_name(path) == takes_archives(w->opt->mode)) {
         note(w, w->each(w->opaque, w->opt, path, &w->stop));
     }
 }

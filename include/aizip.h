@@ -325,7 +325,9 @@ typedef struct az_score {
     int64_t start;
 } az_score;
 
-/* Called after each window, in order, with the bytes that were counted in it. */
+/* Called for each part of the text that counts, in order: a token (with a model,
+ * when its window is done) or 256 bytes (without; that takes twice the time). The
+ * parts add up to the cost. */
 typedef void (*az_score_part_fn)(void *opaque, uint64_t first_byte, uint64_t n_bytes,
                                  uint64_t cost);
 

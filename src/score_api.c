@@ -18,6 +18,7 @@ struct az_scorer {
     void *progress_opaque;
     az_score_part_fn part;
     void *part_opaque;
+    uint64_t n_bytes; /* of the text in work, without a model */
     /* Loaded. */
     az_pool *pool;
     az_tokenizer *tokenizer;
@@ -50,6 +51,12 @@ az_status az_scorer_open(az_scorer **out, const az_model *model, const az_alloca
     return AZ_OK;
 }
 
+static void unload(az_scorer *scorer) {
+    az_lm_close(&scorer->lm);
+    az_tokenizer_close(&scorer->tokenizer);
+    az_pool_close(&scorer->pool);
+}
+
 az_status az_scorer_set(az_scorer *scorer, az_param param, int64_t value, az_error *error) {
     const struct {
         az_param param;
@@ -73,6 +80,8 @@ az_status az_scorer_set(az_scorer *scorer, az_param param, int64_t value, az_err
                                 (long long)value, (long long)params[i].min,
                                 (long long)params[i].max);
         *params[i].to = value;
+        if (param == AZ_PARAM_THREADS || param == AZ_PARAM_MEMORY_LIMIT)
+            unload(scorer); /* the next run loads anew */
         return AZ_OK;
     }
     return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
@@ -90,12 +99,6 @@ void az_scorer_set_part_fn(az_scorer *scorer, az_score_part_fn fn, void *opaque)
 }
 
 /* ---- With a model ------------------------------------------------------------------ */
-
-static void unload(az_scorer *scorer) {
-    az_lm_close(&scorer->lm);
-    az_tokenizer_close(&scorer->tokenizer);
-    az_pool_close(&scorer->pool);
-}
 
 /* Says how much the weights take before they are taken. */
 static az_status check_memory(const az_scorer *scorer, const az_gguf *gguf, az_error *error) {
@@ -164,7 +167,7 @@ static int on_progress(void *opaque, uint64_t n_bytes) {
     return scorer->progress ? scorer->progress(scorer->progress_opaque, n_bytes, 0) : 0;
 }
 
-static void on_window(void *opaque, uint64_t first_byte, uint64_t n_bytes, uint64_t cost) {
+static void on_part(void *opaque, uint64_t first_byte, uint64_t n_bytes, uint64_t cost) {
     const az_scorer *scorer = opaque;
     if (scorer->part)
         scorer->part(scorer->part_opaque, first_byte, n_bytes, cost);
@@ -177,7 +180,7 @@ static az_status run_model(az_scorer *scorer, const void *text, size_t n_bytes, 
                        .tokenizer = scorer->tokenizer,
                        .pool = scorer->pool,
                        .heap = scorer->heap,
-                       .window = on_window,
+                       .part = on_part,
                        .progress = on_progress,
                        .opaque = scorer};
     az_lm_total total;
@@ -212,6 +215,44 @@ static az_status encode(az_scorer *scorer, az_encoder *encoder, const void *text
     return AZ_OK;
 }
 
+/* a * b / c for b at most c, exact where they are below 2^32. */
+static uint64_t share_of(uint64_t a, uint64_t b, uint64_t c) {
+    int n = c > UINT32_MAX ? 32 - az_leading_zeros(c) : 0;
+    b >>= n;
+    c >>= n;
+    return a / c * b + a % c * b / c;
+}
+
+static int on_piece(void *opaque, uint64_t n_bytes) {
+    (void)n_bytes; /* all of the text has been through the encoder */
+    const az_scorer *scorer = opaque;
+    return on_progress(opaque, scorer->n_bytes);
+}
+
+/* Gives the archive's cost out in parts: to each piece of the text its share, by what the
+ * predictor says that it costs; the frame's few bytes go the same way. */
+static az_status give_parts(az_scorer *scorer, const uint8_t *text, size_t n_bytes, uint64_t cost,
+                            az_error *error) {
+    az_built_in b = {scorer->heap, (int)scorer->level, on_piece, scorer};
+    size_t n = (n_bytes + AZ_PIECE_NBYTES - 1) / AZ_PIECE_NBYTES;
+    uint64_t *costs = az_alloc(scorer->heap, n * sizeof *costs), all = 0, sum = 0, given = 0;
+    if (!costs)
+        return az_alloc_failed(scorer->heap, n * sizeof *costs, error);
+    az_status status = az_built_in_pieces(&b, text, n_bytes, costs, error);
+    for (size_t i = 0; i < n && status == AZ_OK; i++)
+        all += costs[i];
+    for (size_t i = 0; i < n && status == AZ_OK; i++) {
+        size_t at = i * AZ_PIECE_NBYTES, left = n_bytes - at;
+        sum += costs[i];
+        uint64_t upto = i + 1 < n && all ? share_of(cost, sum, all) : cost;
+        scorer->part(scorer->part_opaque, at, left < AZ_PIECE_NBYTES ? left : AZ_PIECE_NBYTES,
+                     upto - given);
+        given = upto;
+    }
+    az_free(scorer->heap, costs);
+    return status;
+}
+
 static az_status run_built_in(az_scorer *scorer, const void *text, size_t n_bytes, az_score *score,
                               az_error *error) {
     az_encoder *encoder;
@@ -220,9 +261,11 @@ static az_status run_built_in(az_scorer *scorer, const void *text, size_t n_byte
     az_status status = encode(scorer, encoder, text, n_bytes, &n_out, error);
     az_encoder_close(&encoder);
     score->cost = n_out * 8 * AZ_COST_BIT;
-    if (status == AZ_OK && scorer->part)
-        scorer->part(scorer->part_opaque, 0, n_bytes, score->cost);
-    return status;
+    if (status != AZ_OK || !scorer->part || n_bytes == 0)
+        return status;
+    scorer->n_bytes = n_bytes;
+    az_heap_set_limit(scorer->heap, (uint64_t)scorer->memory_limit);
+    return give_parts(scorer, text, n_bytes, score->cost, error);
 }
 
 az_status az_scorer_run(az_scorer *scorer, const void *text, size_t n_bytes, az_score *score,
@@ -230,10 +273,12 @@ az_status az_scorer_run(az_scorer *scorer, const void *text, size_t n_bytes, az_
     if (!scorer || !score || (!text && n_bytes))
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                             "az_scorer_run: a pointer is NULL");
-    *score = (az_score){.n_bytes = n_bytes,
-                        .n_characters = n_bytes ? az_count_characters(text, n_bytes) : 0};
-    return scorer->model ? run_model(scorer, text, n_bytes, score, error)
-                         : run_built_in(scorer, text, n_bytes, score, error);
+    az_score s = {.n_bytes = n_bytes,
+                  .n_characters = n_bytes ? az_count_characters(text, n_bytes) : 0};
+    AZ_TRY(scorer->model ? run_model(scorer, text ? text : "", n_bytes, &s, error)
+                         : run_built_in(scorer, text, n_bytes, &s, error));
+    *score = s;
+    return AZ_OK;
 }
 
 uint64_t az_scorer_peak_memory(const az_scorer *scorer) {

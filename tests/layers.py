@@ -18,7 +18,7 @@ ALLOWED = {
     "gguf": {"base"},
     "tokenizer": {"base", "gguf"},
     "transformer": {"base", "kernels", "gguf"},
-    "measure": {"base", "kernels", "gguf", "tokenizer", "transformer"},
+    "measure": {"base", "kernels", "gguf", "tokenizer", "transformer", "predict"},
     "container": {"base"},
     "cm": {"base", "kernels", "coder"},
     "predict": {"base", "kernels", "coder", "cm"},

@@ -29,12 +29,46 @@ _aizip_model() {
     [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
 }
 
+# aizip score and rank: options, models and files.
+_aizip_score() {
+    local cur=${COMP_WORDS[COMP_CWORD]} words
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -m | --model)
+        mapfile -t COMPREPLY < <(compgen -W "built-in"$'\n'"$(_aizip_models)" -- "$cur")
+        compopt -o filenames
+        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --context | --stride | --start | -T | --threads | -M | --memlimit) return ;;
+    --as)
+        mapfile -t COMPREPLY < <(compgen -W archive -- "$cur")
+        return
+        ;;
+    esac
+    if [[ $cur == -* ]]; then
+        words=$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -m -q -r -T --context= --csv --help \
+            --json --memlimit= --model= --quiet --recursive --start= --stride= --threads=)
+        [[ ${COMP_WORDS[1]} == score ]] &&
+            words+=$'\n'$(printf '%s\n' --as=archive --no-peers --perplexity)
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+        return
+    fi
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
 _aizip() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local IFS=$'\n' file
     COMPREPLY=()
     if [[ ${COMP_WORDS[1]} == model && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
         _aizip_model
+        return
+    fi
+    if [[ ${COMP_WORDS[1]} == @(score|rank) && $COMP_CWORD -gt 1 &&
+        ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_score
         return
     fi
     case $prev in

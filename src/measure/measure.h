@@ -6,6 +6,7 @@
 
 #include "../base/base.h"
 #include "../gguf/gguf.h"
+#include "../predict/predict.h"
 #include "../tokenizer/tokenizer.h"
 #include "../transformer/transformer.h"
 
@@ -25,9 +26,10 @@ typedef struct az_lm_windows {
     bool perplexity;  /* llama.cpp's: the second half of each whole window */
 } az_lm_windows;
 
-/* Called after each window, in order: what its bytes cost. */
-typedef void (*az_lm_window_fn)(void *opaque, uint64_t first_byte, uint64_t n_bytes, uint64_t cost);
-/* Called with the bytes done so far; anything but 0 stops. */
+/* Called for each token that counts, in order, once its window is done: where its bytes are
+ * in the text, and what they cost. */
+typedef void (*az_lm_part_fn)(void *opaque, uint64_t first_byte, uint64_t n_bytes, uint64_t cost);
+/* Called every few hundred rows with the bytes done so far; anything but 0 stops. */
 typedef int (*az_lm_progress_fn)(void *opaque, uint64_t n_bytes);
 
 typedef struct az_lm_scoring {
@@ -36,13 +38,13 @@ typedef struct az_lm_scoring {
     az_pool *pool;
     az_heap *heap;
     az_lm_windows windows;
-    az_lm_window_fn window;     /* or NULL */
+    az_lm_part_fn part;         /* or NULL */
     az_lm_progress_fn progress; /* or NULL */
     void *opaque;
 } az_lm_scoring;
 
 typedef struct az_lm_total {
-    uint64_t n_tokens;  /* with escapes */
+    uint64_t n_tokens;  /* of the text, with escapes */
     uint64_t n_escapes; /* bytes that have no token */
     uint64_t n_scored;  /* tokens whose cost is counted */
     uint64_t cost;
@@ -52,5 +54,20 @@ typedef struct az_lm_total {
  * would, and 8 bits; the model sees the start token instead. */
 az_status az_lm_score(const az_lm_scoring *scoring, const uint8_t *text, size_t n_bytes,
                       az_lm_total *total, az_error *error);
+
+/* ---- Without a model --------------------------------------------------------------- */
+
+enum { AZ_PIECE_NBYTES = 256 };
+
+typedef struct az_built_in {
+    az_heap *heap;
+    int level;
+    az_lm_progress_fn progress; /* or NULL */
+    void *opaque;
+} az_built_in;
+
+/* costs[ceil(n_bytes / AZ_PIECE_NBYTES)]: what each piece adds to the code of its block. */
+az_status az_built_in_pieces(const az_built_in *b, const uint8_t *text, size_t n_bytes,
+                             uint64_t *costs, az_error *error);
 
 #endif

@@ -53,7 +53,7 @@ uint64_t az_count_characters(const uint8_t *text, size_t n_bytes) {
  * `scored` on count. */
 typedef struct window {
     size_t first, n, scored;
-    uint64_t cost;
+    uint32_t *costs; /* [n]: a cost is below 2^30 (48 bits and an escape's 8) */
 } window;
 
 /* What a row is for. */
@@ -68,10 +68,14 @@ typedef struct run {
     az_error *error;
     uint32_t *ids;
     size_t n_ids;
+    bool has_bos;     /* ids[0] is the token for the beginning, which is not in the text */
     bool keeps_first; /* a window begins with a token of its own, not with the start token */
-    uint64_t n_bytes; /* of the windows reported */
+    uint64_t n_done;  /* bytes that rows have predicted, for the progress */
+    size_t token_at;  /* the first token that is not yet reported, */
+    uint64_t byte_at; /* and where it is in the text */
     az_lm_cache *caches[LANES_MAX];
     uint32_t n_lanes;
+    uint32_t *costs; /* [n_lanes][context] */
     az_lm_batch *batch;
     az_lm_row *rows;
     struct target *targets; /* [BATCH_ROWS] */
@@ -111,7 +115,7 @@ static az_status score_rows(run *r, uint32_t first, uint32_t n) {
         for (uint32_t j = 0; j < m; j++) {
             t = &r->targets[i + j];
             uint64_t cost = cost_of(r->ids[t->token], r->freq + (size_t)j * stride, r->sums[j]);
-            t->window->cost += cost;
+            t->window->costs[t->token - t->window->first] = (uint32_t)cost;
             r->total->cost += cost;
             r->total->n_scored++;
         }
@@ -120,11 +124,33 @@ static az_status score_rows(run *r, uint32_t first, uint32_t n) {
     return AZ_OK;
 }
 
+/* Bytes of token number t. */
+static uint64_t token_nbytes(const run *r, size_t t) {
+    size_t n = 1;
+    if (t == 0 && r->has_bos)
+        return 0;
+    if (r->ids[t] < AZ_TOKEN_ESCAPE)
+        (void)az_tokenizer_bytes(r->s->tokenizer, r->ids[t], &n);
+    return n;
+}
+
+/* After n_rows more. Where windows overlap, only what counts is new. */
+static az_status say_progress(run *r, uint32_t n_rows) {
+    for (uint32_t i = 0; i < n_rows; i++)
+        if (r->s->windows.perplexity || r->targets[i].token >= r->targets[i].window->scored)
+            r->n_done += token_nbytes(r, r->targets[i].token);
+    if (r->s->progress && r->s->progress(r->s->opaque, r->n_done) != 0)
+        return az_error_set(r->error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET,
+                            "stopped by the progress function");
+    return AZ_OK;
+}
+
 /* Windows w[0..n-1], one a lane, side by side. */
 static az_status run_windows(run *r, window *w, uint32_t n) {
     size_t longest = 0;
     for (uint32_t i = 0; i < n; i++) {
         az_lm_cache_reset(r->caches[i]);
+        w[i].costs = r->costs + (size_t)i * r->s->windows.context;
         longest = w[i].n > longest ? w[i].n : longest;
     }
     uint32_t piece = BATCH_ROWS / n;
@@ -137,15 +163,9 @@ static az_status run_windows(run *r, window *w, uint32_t n) {
             }
         AZ_TRY(az_lm_run(r->batch, r->rows, n_rows, r->error));
         AZ_TRY(score_rows(r, 0, n_rows));
+        AZ_TRY(say_progress(r, n_rows));
     }
     return AZ_OK;
-}
-
-static uint64_t token_nbytes(const run *r, uint32_t id) {
-    size_t n = 1;
-    if (id < AZ_TOKEN_ESCAPE)
-        (void)az_tokenizer_bytes(r->s->tokenizer, id, &n);
-    return n;
 }
 
 /* The windows that begin with number `i`; returns how many there are of them, at most max. */
@@ -160,30 +180,27 @@ static uint32_t next_windows(const run *r, uint64_t i, window *w, uint32_t max) 
              * and predicts number j + 1; the second half but its last row counts. */
             if (first + s->context > r->n_ids)
                 break;
-            w[n] = (window){first + 1, s->context - 1, first + s->context / 2 + 1, 0};
+            w[n] = (window){first + 1, s->context - 1, first + s->context / 2 + 1, NULL};
             continue;
         }
         if (scored >= r->n_ids)
             break;
         size_t left = r->n_ids - first;
-        w[n] = (window){first, left < s->context ? left : s->context, scored, 0};
+        w[n] = (window){first, left < s->context ? left : s->context, scored, NULL};
     }
     return n;
 }
 
-static az_status report(run *r, const window *w, uint32_t n) {
+static void report(run *r, const window *w, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t n_bytes = 0;
-        for (size_t t = w[i].scored; t < w[i].first + w[i].n; t++)
-            n_bytes += token_nbytes(r, r->ids[t]);
-        if (r->s->window)
-            r->s->window(r->s->opaque, r->n_bytes, n_bytes, w[i].cost);
-        r->n_bytes += n_bytes;
+        for (; r->token_at < w[i].first + w[i].n; r->token_at++) {
+            uint64_t n_bytes = token_nbytes(r, r->token_at);
+            if (r->s->part && r->token_at >= w[i].scored)
+                r->s->part(r->s->opaque, r->byte_at, n_bytes, w[i].costs[r->token_at - w[i].first]);
+            r->byte_at += n_bytes;
+        }
     }
-    if (r->s->progress && r->s->progress(r->s->opaque, r->n_bytes) != 0)
-        return az_error_set(r->error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET,
-                            "stopped by the progress function");
-    return AZ_OK;
+    r->n_done = r->byte_at;
 }
 
 static az_status score_all(run *r) {
@@ -191,17 +208,19 @@ static az_status score_all(run *r) {
     uint32_t n;
     for (uint64_t i = 0; (n = next_windows(r, i, w, r->n_lanes)) > 0; i += n) {
         AZ_TRY(run_windows(r, w, n));
-        AZ_TRY(report(r, w, n));
+        report(r, w, n);
     }
     return AZ_OK;
 }
 
 /* ---- Memory ------------------------------------------------------------------------ */
 
-static bool take(az_heap *heap, void *out, size_t n_bytes) {
-    void *ptr = az_alloc(heap, n_bytes);
+static az_status take(const run *r, void *out, size_t n_bytes) {
+    void *ptr = az_alloc(r->s->heap, n_bytes);
+    if (!ptr)
+        return az_alloc_failed(r->s->heap, n_bytes, r->error);
     memcpy(out, &ptr, sizeof ptr);
-    return ptr != NULL;
+    return AZ_OK;
 }
 
 static az_status open_run(run *r) {
@@ -217,13 +236,12 @@ static az_status open_run(run *r) {
     r->head_rows = HEAD_FLOATS / stride;
     r->head_rows = r->head_rows < 4 ? 4 : r->head_rows > BATCH_ROWS ? BATCH_ROWS : r->head_rows;
     size_t n = (size_t)r->head_rows * stride;
-    if (!take(s->heap, &r->rows, BATCH_ROWS * sizeof *r->rows) ||
-        !take(s->heap, &r->targets, BATCH_ROWS * sizeof *r->targets) ||
-        !take(s->heap, &r->logits, n * sizeof *r->logits) ||
-        !take(s->heap, &r->freq, n * sizeof *r->freq) ||
-        !take(s->heap, &r->sums, r->head_rows * sizeof *r->sums))
-        return az_alloc_failed(s->heap, n * sizeof *r->logits, r->error);
-    return AZ_OK;
+    AZ_TRY(take(r, &r->costs, (size_t)r->n_lanes * context * sizeof *r->costs));
+    AZ_TRY(take(r, &r->rows, BATCH_ROWS * sizeof *r->rows));
+    AZ_TRY(take(r, &r->targets, BATCH_ROWS * sizeof *r->targets));
+    AZ_TRY(take(r, &r->logits, n * sizeof *r->logits));
+    AZ_TRY(take(r, &r->freq, n * sizeof *r->freq));
+    return take(r, &r->sums, r->head_rows * sizeof *r->sums);
 }
 
 static void close_run(run *r) {
@@ -232,6 +250,7 @@ static void close_run(run *r) {
         az_lm_cache_close(&r->caches[i]);
     az_lm_batch_close(&r->batch);
     az_free(heap, r->ids);
+    az_free(heap, r->costs);
     az_free(heap, r->rows);
     az_free(heap, r->targets);
     az_free(heap, r->logits);
@@ -242,21 +261,20 @@ static void close_run(run *r) {
 static az_status tokenize(run *r, const uint8_t *text, size_t n_bytes) {
     const az_lm_scoring *s = r->s;
     size_t n = (n_bytes + 2) * sizeof *r->ids;
-    r->ids = az_alloc(s->heap, n);
-    if (!r->ids)
-        return az_alloc_failed(s->heap, n, r->error);
+    AZ_TRY(take(r, &r->ids, n));
     if (s->windows.perplexity) { /* as llama.cpp: with the token for the beginning, if any */
         uint32_t bos = az_tokenizer_bos(s->tokenizer);
         size_t at = az_tokenizer_start(s->tokenizer) == bos && bos != AZ_TOKEN_NONE;
         r->ids[0] = bos;
         AZ_TRY(az_tokenize(s->tokenizer, text, n_bytes, r->ids + at, &r->n_ids, r->error));
         r->n_ids += at;
+        r->has_bos = at == 1;
         r->keeps_first = at == 0;
     } else {
         AZ_TRY(az_tokenize(s->tokenizer, text, n_bytes, r->ids, &r->n_ids, r->error));
     }
-    r->total->n_tokens = r->n_ids;
-    for (size_t i = 0; i < r->n_ids; i++)
+    r->total->n_tokens = r->n_ids - r->has_bos;
+    for (size_t i = r->has_bos; i < r->n_ids; i++)
         r->total->n_escapes += r->ids[i] >= AZ_TOKEN_ESCAPE;
     return AZ_OK;
 }

@@ -442,7 +442,7 @@ class FetchUrl(Server):
             while piece := os.read(master, 65536):
                 shown += piece
         self.assertEqual(done.returncode, 0, shown)
-        self.assertRegex(shown, rb"\r\x1b\[Km: fetching +\d+ %, [\d.]+ MB/s, \d+:\d\d left")
+        self.assertRegex(shown, rb"\r\x1b\[Km: fetching +\d+ %, [\d.]+ [kM]B/s, \d+:\d\d left")
         self.assertRegex(shown, rb"\r\x1b\[Km: 879,104 bytes, /.*/models/m.gguf\r\n\Z")
         self.fetched()
 

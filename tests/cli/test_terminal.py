@@ -105,7 +105,7 @@ class Terminal(Case):
         self.assertEqual(code, 0)
         if b"compressing" not in shown:
             self.skipTest("the work was done before progress is drawn")
-        self.assertRegex(shown, rb"\r\x1b\[Kfile.bin: compressing +\d+ %, [\d.]+ MB/s, ratio [\d.]+, "
+        self.assertRegex(shown, rb"\r\x1b\[Kfile.bin: compressing +\d+ %, [\d.]+ [kM]B/s, ratio [\d.]+, "
                                 rb"\d+:\d\d left")
         self.assertRegex(shown, rb"\r\x1b\[Kfile.bin: [\d,]+ => ")
 
