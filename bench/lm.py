@@ -41,7 +41,7 @@ def main():
     for i in range(arg.rounds):
         ours = last_json([arg.bench, arg.model, str(arg.threads), "3"])
         theirs = last_json([sys.executable, str(HERE / "llama.py"), arg.model, "--threads", str(arg.threads),
-                            "--runs", "3", "--work", arg.work])["types"]
+                            "--runs", "3", "--work", arg.work])["tokens_per_second"]
         rounds.append((ours, theirs))
         print(f"round {i + 1}: aizip {ours['score']:.0f}, llama.cpp "
               + ", ".join(f"{name} {row['prompt']:.0f}" for name, row in theirs.items()), flush=True)

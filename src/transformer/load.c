@@ -115,10 +115,10 @@ static void rows_part(void *arg, uint32_t part, unsigned worker) {
     float *line = w->l->lines + worker * w->l->line_n;
     int8_t *line8 = w->l->lines8 + worker * w->l->line_n;
     size_t n = (size_t)t->dims[0], n_cols = w->matrix->n_cols, n_blocks = n_cols / AZ_LM_BLOCK;
-    memset(line + n, 0, (n_cols - n) * sizeof *line);
     for (uint32_t r = part * ROWS_A_PART; r < (part + 1) * ROWS_A_PART && r < t->n_rows; r++) {
         uint32_t from = source_row(r, w->head_dim, w->n_rot), to = w->first_row + r;
         az_gguf_type_of(t->type)->dequantise(t->data + from * t->row_nbytes, n, line);
+        memset(line + n, 0, (n_cols - n) * sizeof *line);
         k->turn(line, n_cols); /* as activations are */
         float *scale =
             w->matrix->scale + to / AZ_LM_GROUP * n_blocks * AZ_LM_GROUP + to % AZ_LM_GROUP;

@@ -10,7 +10,7 @@ For each model it writes NAME.gguf, NAME.ids (raw little-endian int32) and NAME.
 [n_ids][n_vocab], from reference.py). Everything follows from the model's name, so the files are
 the same wherever the versions of numpy and gguf are. Needs numpy and gguf.
 
-Activations keep a size of about 1, each half of a layer adds about 0.15 of that to the residual stream,
+Activations keep a size of about 1, each half of a layer adds about 0.1 of that to the residual stream,
 and logits spread by about 3, as in trained models. A random model is the worst case for int8
 arithmetic: nothing in it is redundant, and errors add up while the signal doesn't. Weights are
 therefore of random sign and of similar size (0.6 to 1 times the largest), so that an int8 with a
@@ -34,10 +34,10 @@ import reference
 
 T = gguf.GGMLQuantizationType
 N_VOCAB = 320
-# What makes a half of a layer add 0.15 to the residual stream: attention averages its values, and
+# What makes a half of a layer add 0.1 to the residual stream: attention averages its values, and
 # activations of gates are smaller than what they were made from.
-ATTN_GAIN = 0.4
-FFN_GAIN = 0.4
+ATTN_GAIN = 0.25
+FFN_GAIN = 0.25
 WORDS = ["Ġt", "he", "Ġa", "in", "re", "on", "Ġthe", "er", "Ġs", "at", "Ġw", "Ġo", "en", "Ġc", "it",
          "is", "an", "or", "es", "Ġb", "ed", "Ġf", "ing", "Ġp", "ou", "Ġan", "al", "ar", "Ġto", "Ġm",
          "Ġof", "Ġin", "Ġd", "Ġh", "Ġand", "ic", "as", "le", "Ġth", "ion", "om", "ll", "ent", "Ġn",
@@ -306,8 +306,8 @@ def gemma3(path, name, kind=T.F32, n_embd=64, n_layer=7, n_head=4, n_head_kv=1, 
     vocabulary(w, n_embd, kind, True, n_embd ** -0.5)
     for l in range(n_layer):
         b = f"blk.{l}."
-        for part, gain in (("attn_norm", 1.0), ("post_attention_norm", 0.12), ("ffn_norm", 1.0),
-                           ("post_ffw_norm", 0.12)):
+        for part, gain in (("attn_norm", 1.0), ("post_attention_norm", 0.08), ("ffn_norm", 1.0),
+                           ("post_ffw_norm", 0.08)):
             w.norm(b + part, n_embd, gain=gain)
         for part in ("attn_q_norm", "attn_k_norm"):
             w.norm(b + part, d_head)
