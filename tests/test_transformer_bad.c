@@ -320,11 +320,12 @@ static void huge_activations_are_an_error_or_numbers(void **state) {
                 job j = {.error = {.text = ""}};
                 assert_int_equal(az_heap_open(&j.heap, NULL, NULL), AZ_OK);
                 az_status status = open_all(&j, &f, 1, all ? az_cpu_features() : 0);
-                assert_int_equal(status, AZ_OK);
-                status = run_tokens(&j, 3);
+                if (status == AZ_OK)
+                    status = run_tokens(&j, 3);
                 if (status != AZ_OK) {
                     assert_int_equal(status, AZ_ERROR_MODEL);
-                    assert_non_null(strstr(j.error.text, "range of binary32"));
+                    assert_true(strstr(j.error.text, "range of binary32") ||
+                                strstr(j.error.text, "not finite, or too large"));
                     n_refused++;
                 }
                 close_all(&j);

@@ -30,7 +30,7 @@ PROSE = b" ".join(b"Alice was %d and the caterpillar said: no, %d!\n" % (i, i * 
                   for i in range(60))
 # Costs of bytes 0 to 255 and PROSE: the same integers on every machine; others once
 # AZ_LM_VERSION is.
-GOLDEN = [532677683658, 466633218741, 478072983093]
+GOLDEN = [529948693453, 469578435349, 479951191997]
 
 
 class Score(Case):
