@@ -599,23 +599,28 @@ MODEL = os.environ.get("AIZIP_TEST_MODEL")
 
 @unittest.skipUnless(MODEL and not SANITIZE, "AIZIP_TEST_MODEL names no model")
 class RealModel(Score):
-    """Against float32 and the same windows: 0.3 % more is allowed."""
+    """Against float32 and the same windows (tests/reference/bits.json): 0.3 % more is allowed,
+    but for XML, where 0.45 % was measured (docs/transformer.md)."""
 
-    def check(self, window, want):
-        alice = CORPORA / "canterbury" / "alice29.txt"
-        if not alice.exists():
+    def check(self, row):
+        path = CORPORA / row["file"]
+        if not path.exists():
             self.skipTest("no corpora")
-        self.file("alice", alice.read_bytes()[:40000])
-        got = self.json("-m", MODEL, f"--context={window}", f"--stride={window}", "alice")
-        self.assertEqual((got["total"]["tokens"], got["start"]), (10889, 0))
-        self.assertLessEqual(got["total"]["bits_per_byte"], want * 1.003)
-        self.assertGreater(got["total"]["bits_per_byte"], want * 0.999)
+        self.file("text", path.read_bytes()[:row["n_bytes"]])
+        got = self.json("-m", MODEL, f"--context={row['window']}", "--no-peers", "text")
+        self.assertEqual((got["total"]["tokens"], got["start"]), (row["n_tokens"], row["start"]))
+        ratio = got["total"]["bits_per_byte"] / row["bits_per_byte"]
+        print(f"{row['file']}, {row['n_bytes']} bytes, windows of {row['window']}: {ratio - 1:+.2%}")
+        self.assertLessEqual(ratio, 1.006 if row["file"].endswith("/xml") else 1.003)
+        self.assertGreater(ratio, 0.997)
 
-    def test_windows_of_512(self):
-        self.check(512, 1.2482)
-
-    def test_windows_of_2048(self):
-        self.check(2048, 1.1624)
+    def test_bits_of_float32(self):
+        bits = json.loads((ROOT / "tests" / "reference" / "bits.json").read_text())
+        rows = [row for row in bits["results"] if row["model"] == "smollm2-135m.gguf" and not row["int8"]]
+        self.assertGreater(len(rows), 6)
+        for row in rows:
+            with self.subTest(file=row["file"], window=row["window"]):
+                self.check(row)
 
 
 if __name__ == "__main__":
