@@ -76,7 +76,8 @@ static az_status load_vector(const loader *l, float **out, int layer, const char
         AZ_TRY(allocate(l, out, n * sizeof **out));
     az_gguf_type_of(t->type)->dequantise(t->data, n, *out);
     if (!all_finite(*out, n))
-        return AZ_MODEL_FAULT(l->error, "tensor %.*s holds a number that is not finite, or too large",
+        return AZ_MODEL_FAULT(l->error,
+                              "tensor %.*s holds a number that is not finite, or too large",
                               (int)t->name.n_bytes, t->name.bytes);
     return AZ_OK;
 }
@@ -140,7 +141,8 @@ static az_status load_rows(const loader *l, rows_work *w) {
     if (w->tensor != l->lm->embd)
         az_gguf_release(l->lm->gguf, w->tensor);
     if (atomic_load(&w->broken))
-        return AZ_MODEL_FAULT(l->error, "tensor %.*s holds a number that is not finite, or too large",
+        return AZ_MODEL_FAULT(l->error,
+                              "tensor %.*s holds a number that is not finite, or too large",
                               (int)w->tensor->name.n_bytes, w->tensor->name.bytes);
     return AZ_OK;
 }
