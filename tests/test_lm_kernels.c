@@ -112,7 +112,8 @@ static void multiply_is_the_references(void **state) {
         size_t n_cols = n_blocks * AZ_LM_BLOCK, n_rows = 1 + dice_below(&d, 70);
         size_t n_x = n_cols - 16 * dice_below(&d, 4); /* the last block may not be full */
         int8_t *rows = take(n_groups * 16 * n_cols);
-        float *scale = take(n_groups * 16 * n_blocks * sizeof *scale), *x = take(n_rows * n_x * sizeof *x);
+        float *scale = take(n_groups * 16 * n_blocks * sizeof *scale),
+              *x = take(n_rows * n_x * sizeof *x);
         size_t n_out = n_rows * n_groups * 16;
         float *expected = take(n_out * sizeof *expected), *out = take(n_out * sizeof *out);
         draw_rows(&d, rows, n_groups * 16 * n_cols);
