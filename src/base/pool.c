@@ -19,9 +19,8 @@ enum { N_LOOKS = 20000, N_LOOKS_ALONE = 2000 };
 struct az_pool {
     az_heap *heap;
     az_monitor *monitor;
-    unsigned n_threads;  /* with the caller's */
-    az_thread **threads; /* [n_threads - 1] */
-    struct worker *workers;
+    unsigned n_threads;      /* with the caller's */
+    struct worker *workers;  /* [n_threads], of which the caller's is not used */
     _Atomic uint64_t ticket; /* piece << 32 | its parts << 16 | next part */
     _Atomic(az_pool_part_fn) part;
     _Atomic(void *) arg;
@@ -33,6 +32,7 @@ struct az_pool {
 struct worker {
     az_pool *pool;
     unsigned number;
+    az_thread *thread; /* NULL: not started */
 };
 
 static void pause_a_little(void) {
@@ -131,11 +131,10 @@ void az_pool_close(az_pool **out) {
         az_monitor_wake_all(pool->monitor);
         az_monitor_unlock(pool->monitor);
     }
-    for (unsigned i = 0; pool->threads && i + 1 < pool->n_threads; i++)
-        if (pool->threads[i])
-            az_thread_join(pool->heap, pool->threads[i]);
+    for (unsigned i = 0; pool->workers && i < pool->n_threads; i++)
+        if (pool->workers[i].thread)
+            az_thread_join(pool->heap, pool->workers[i].thread);
     az_monitor_close(pool->heap, pool->monitor);
-    az_free(pool->heap, pool->threads);
     az_free(pool->heap, pool->workers);
     az_free(pool->heap, pool);
 }
@@ -148,19 +147,20 @@ az_status az_pool_open(az_pool **out, unsigned n_threads, az_heap *heap, az_erro
     pool->heap = heap;
     pool->n_threads = n_threads;
     pool->monitor = az_monitor_open(heap);
-    pool->threads = az_alloc(heap, n_threads * sizeof *pool->threads);
     pool->workers = az_alloc(heap, n_threads * sizeof *pool->workers);
-    if (!pool->monitor || !pool->threads || !pool->workers) {
+    if (!pool->monitor || !pool->workers) {
         az_pool_close(&pool);
-        return az_alloc_failed(heap, n_threads * sizeof *pool->threads, error);
+        return az_alloc_failed(heap, n_threads * sizeof *pool->workers, error);
     }
-    for (unsigned i = 0; i + 1 < n_threads; i++) {
-        pool->workers[i] = (struct worker){pool, i + 1};
-        pool->threads[i] = az_thread_start(heap, run_worker, &pool->workers[i]);
-        if (!pool->threads[i]) {
+    for (unsigned i = 1; i < n_threads; i++) {
+        struct worker *worker = &pool->workers[i];
+        worker->pool = pool;
+        worker->number = i;
+        worker->thread = az_thread_start(heap, run_worker, worker);
+        if (!worker->thread) {
             az_pool_close(&pool);
             return az_error_set(error, AZ_ERROR_THREAD, AZ_ERROR_NO_OFFSET,
-                                "thread %u of %u could not be started", i + 2, n_threads);
+                                "thread %u of %u could not be started", i + 1, n_threads);
         }
     }
     *out = pool;

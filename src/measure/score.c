@@ -261,21 +261,24 @@ static void close_run(run *r) {
 static az_status tokenize(run *r, const uint8_t *text, size_t n_bytes) {
     const az_lm_scoring *s = r->s;
     size_t n = (n_bytes + 2) * sizeof *r->ids;
-    AZ_TRY(take(r, &r->ids, n));
+    uint32_t *ids = az_alloc(s->heap, n);
+    if (!ids)
+        return az_alloc_failed(s->heap, n, r->error);
+    r->ids = ids;
     if (s->windows.perplexity) { /* as llama.cpp: with the token for the beginning, if any */
         uint32_t bos = az_tokenizer_bos(s->tokenizer);
         size_t at = az_tokenizer_start(s->tokenizer) == bos && bos != AZ_TOKEN_NONE;
-        r->ids[0] = bos;
-        AZ_TRY(az_tokenize(s->tokenizer, text, n_bytes, r->ids + at, &r->n_ids, r->error));
+        ids[0] = bos;
+        AZ_TRY(az_tokenize(s->tokenizer, text, n_bytes, ids + at, &r->n_ids, r->error));
         r->n_ids += at;
         r->has_bos = at == 1;
         r->keeps_first = at == 0;
     } else {
-        AZ_TRY(az_tokenize(s->tokenizer, text, n_bytes, r->ids, &r->n_ids, r->error));
+        AZ_TRY(az_tokenize(s->tokenizer, text, n_bytes, ids, &r->n_ids, r->error));
     }
     r->total->n_tokens = r->n_ids - r->has_bos;
     for (size_t i = r->has_bos; i < r->n_ids; i++)
-        r->total->n_escapes += r->ids[i] >= AZ_TOKEN_ESCAPE;
+        r->total->n_escapes += ids[i] >= AZ_TOKEN_ESCAPE;
     return AZ_OK;
 }
 
