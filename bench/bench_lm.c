@@ -7,8 +7,9 @@
  *               for each: tokens a second, median of the runs
  *   single      one token at a time, after 256 others
  *   lanes       16 sequences, a token each at a time, at about 256 positions, probabilities too
- *   multiply_gmacs, peak_gmacs   int8 products a second, 10^9, of one thread: in all matrices
- *               of the model at 256 rows and at 16; and in a loop of nothing else
+ *   multiply_256_gmacs, multiply_16_gmacs, peak_gmacs   int8 products a second, 10^9, of one
+ *               thread: of a matrix of 1,536 rows and 576 columns with 256 and with 16 rows of
+ *               activations; and in a loop of nothing but such products
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,18 +149,19 @@ static double multiply(const az_lm_kernels *k, size_t n_cols, size_t n_out, size
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define TIMES12(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#define TIMES12(X) X(s0) X(s1) X(s2) X(s3) X(s4) X(s5) X(s6) X(s7) X(s8) X(s9) X(s10) X(s11)
 
 __attribute__((target("avx2"))) static double peak_avx2(void) {
-    __m256i s[12], a = _mm256_set1_epi16(3), b = _mm256_set1_epi16(5), p;
-    for (int i = 0; i < 12; i++)
-        s[i] = a;
+    /* Each in a register of its own: an array would be kept in memory. */
+    __m256i a = _mm256_set1_epi16(3), b = _mm256_set1_epi16(5), p;
+    __m256i s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a, s10 = a,
+            s11 = a;
     double n = 0, start = now(), seconds;
     do {
         for (int i = 0; i < 100000; i++) {
-#define STEP(j)                                                         \
+#define STEP(s)                                                         \
     __asm__ volatile("vpmaddwd %2, %1, %0" : "=x"(p) : "x"(a), "x"(b)); \
-    __asm__ volatile("vpaddd %1, %0, %0" : "+x"(s[j]) : "x"(p));
+    __asm__ volatile("vpaddd %1, %0, %0" : "+x"(s) : "x"(p));
             TIMES12(STEP)
 #undef STEP
         }
@@ -169,13 +171,13 @@ __attribute__((target("avx2"))) static double peak_avx2(void) {
 }
 
 __attribute__((target("avx512f"))) static double peak_vnni(void) {
-    __m512i s[12], a = _mm512_set1_epi32(3), b = _mm512_set1_epi32(5);
-    for (int i = 0; i < 12; i++)
-        s[i] = a;
+    __m512i a = _mm512_set1_epi32(3), b = _mm512_set1_epi32(5);
+    __m512i s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a, s10 = a,
+            s11 = a;
     double n = 0, start = now(), seconds;
     do {
         for (int i = 0; i < 100000; i++) {
-#define STEP(j) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(s[j]) : "v"(a), "v"(b));
+#define STEP(s) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(a), "v"(b));
             TIMES12(STEP)
 #undef STEP
         }

@@ -22,6 +22,14 @@ typedef struct tile_config {
     uint8_t n_rows[16];
 } tile_config;
 
+/* gcc's _tile_loadconfig says that it reads a pointer's bytes of what it is given; all of it
+ * must be in memory. */
+#if defined(__GNUC__)
+#define READ_ALL(x) __asm__ volatile("" : : "m"(x))
+#else
+#define READ_ALL(x) ((void)0)
+#endif
+
 /* Tiles 0..3 are sums of 2 times 16 rows and 2 groups, 4 and 5 activations, 6 and 7 groups.
  * The second 16 rows may be fewer. */
 static void configure(size_t first_rows, size_t second_rows) {
@@ -38,6 +46,7 @@ static void configure(size_t first_rows, size_t second_rows) {
         c.n_rows[i] = rows[i];
         c.n_bytes[i] = rows[i] ? 64 : 0;
     }
+    READ_ALL(c);
     _tile_loadconfig(&c);
 }
 
