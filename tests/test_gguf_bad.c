@@ -4,6 +4,7 @@
  * together.
  */
 #include "gguf_maker.h"
+#include "plan.h"
 
 #include <unistd.h>
 
@@ -259,23 +260,6 @@ static void changed_bytes_do_no_harm(void **state) {
 }
 
 /* ---- Memory runs out --------------------------------------------------------------------------- */
-
-typedef struct plan {
-    int n_allocs, fails_at, n_live;
-} plan;
-
-static void *plan_alloc(void *opaque, size_t n_bytes) {
-    plan *p = opaque;
-    if (p->n_allocs++ == p->fails_at)
-        return NULL;
-    p->n_live++;
-    return malloc(n_bytes);
-}
-
-static void plan_free(void *opaque, void *ptr) {
-    ((plan *)opaque)->n_live--;
-    free(ptr);
-}
 
 /* Opens path, or the bytes, with each allocation failing in turn. Returns how many there are. */
 static int fail_each_allocation(const char *path, const maker *m) {

@@ -1,5 +1,6 @@
 /* az_model of aizip.h: what a model file says of itself, as the caller sees it. */
 #include "gguf_maker.h"
+#include "plan.h"
 
 #include <unistd.h>
 
@@ -129,23 +130,6 @@ static void bad_arguments_and_files_are_refused(void **state) {
 }
 
 /* ---- Memory ------------------------------------------------------------------------------- */
-
-typedef struct plan {
-    int n_allocs, n_live, fails_at;
-} plan;
-
-static void *plan_alloc(void *opaque, size_t n_bytes) {
-    plan *p = opaque;
-    if (p->n_allocs++ == p->fails_at)
-        return NULL;
-    p->n_live++;
-    return malloc(n_bytes);
-}
-
-static void plan_free(void *opaque, void *ptr) {
-    ((plan *)opaque)->n_live--;
-    free(ptr);
-}
 
 static void every_allocation_may_fail(void **state) {
     (void)state;

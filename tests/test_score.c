@@ -1,5 +1,6 @@
 /* az_scorer of aizip.h: what a text costs, with the committed models and without one; and the
  * integers that costs are made of. */
+#include "plan.h"
 #include "support.h"
 
 #include <math.h>
@@ -404,23 +405,6 @@ static void too_small_a_limit_says_so(void **state) {
     assert_int_equal(az_scorer_run(scorer, "text", 4, &s, &error), AZ_OK);
     az_scorer_close(&scorer);
     az_model_close(&model);
-}
-
-typedef struct plan {
-    int n_allocs, n_live, fails_at;
-} plan;
-
-static void *plan_alloc(void *opaque, size_t n_bytes) {
-    plan *p = opaque;
-    if (p->n_allocs++ == p->fails_at)
-        return NULL;
-    p->n_live++;
-    return malloc(n_bytes);
-}
-
-static void plan_free(void *opaque, void *ptr) {
-    ((plan *)opaque)->n_live--;
-    free(ptr);
 }
 
 static void check_failures(const char *path, bool perplexity) {

@@ -4,6 +4,7 @@
  * weights that are not finite, activations that overflow. Memory may run out at any place.
  */
 #include "lm_maker.h"
+#include "plan.h"
 
 #include <math.h>
 
@@ -377,25 +378,6 @@ static void bad_arguments_are_refused(void **state) {
 }
 
 /* ---- Memory -------------------------------------------------------------------------------- */
-
-typedef struct plan {
-    size_t n_allocs, n_live, fails_at;
-} plan;
-
-static void *plan_alloc(void *opaque, size_t n_bytes) {
-    plan *p = opaque;
-    if (p->n_allocs++ == p->fails_at)
-        return NULL;
-    p->n_live++;
-    void *ptr = malloc(n_bytes);
-    assert_non_null(ptr);
-    return ptr;
-}
-
-static void plan_free(void *opaque, void *ptr) {
-    ((plan *)opaque)->n_live--;
-    free(ptr);
-}
 
 static void every_allocation_may_fail(void **state) {
     (void)state;

@@ -18,7 +18,7 @@
 #include "../base/base.h"
 
 enum {
-    AZ_LM_BLOCK = 64, /* activations that share a scale */
+    AZ_LM_BLOCK = 64, /* activations, or columns of a weight's row, that share a scale */
     AZ_LM_GROUP = 16, /* rows of a matrix that are packed together; positions of a cache */
     AZ_LM_Q_MAX = 127,
     AZ_LM_QUERY_MAX = 16383, /* AZ_LM_HEAD_MAX * 127 * 16383 < 2^31 */
