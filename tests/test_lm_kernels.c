@@ -311,12 +311,44 @@ static void quantising_keeps_within_127(void **state) {
     }
 }
 
+/* (H x) (H y) = 64 x y, in blocks, and the same bits for all sets. */
+static void turning_keeps_products(void **state) {
+    (void)state;
+    enum { N = 3 * AZ_LM_BLOCK };
+    const az_lm_kernels *sets[SETS_MAX];
+    size_t n_sets = find_sets(sets);
+    dice d = {10};
+    for (int round = 0; round < 200; round++) {
+        float x[N], y[N], turned_x[N], turned_y[N], again[N];
+        draw_floats(&d, x, N);
+        draw_floats(&d, y, N);
+        memcpy(turned_x, x, sizeof x);
+        memcpy(turned_y, y, sizeof y);
+        az_lm_kernels_ref.turn(turned_x, N);
+        az_lm_kernels_ref.turn(turned_y, N);
+        for (size_t b = 0; b < N; b += AZ_LM_BLOCK) {
+            double product = 0, turned = 0, size = 0;
+            for (size_t i = b; i < b + AZ_LM_BLOCK; i++) {
+                product += (double)x[i] * y[i];
+                turned += (double)turned_x[i] * turned_y[i];
+                size += fabs((double)x[i] * y[i]);
+            }
+            assert_true(fabs(turned - AZ_LM_BLOCK * product) <= 1e-4 * AZ_LM_BLOCK * size);
+        }
+        for (size_t i = 0; i < n_sets; i++) {
+            memcpy(again, x, sizeof x);
+            sets[i]->turn(again, N);
+            assert_memory_equal(again, turned_x, sizeof again);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(multiply_is_the_references),  cmocka_unit_test(score_is_the_references),
         cmocka_unit_test(weigh_is_the_references),     cmocka_unit_test(vectors_are_the_references),
         cmocka_unit_test(exponentials_are_near),       cmocka_unit_test(what_is_not_finite_is_said),
-        cmocka_unit_test(quantising_keeps_within_127),
+        cmocka_unit_test(quantising_keeps_within_127), cmocka_unit_test(turning_keeps_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

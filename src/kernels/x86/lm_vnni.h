@@ -155,20 +155,6 @@ AZ_LM_INLINE void score_tile(const int16_t *q, size_t n_rows, size_t d, const in
         _mm512_storeu_si512((void *)(out + r * out_stride), sums[r]);
 }
 
-static void score(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys, size_t n_groups,
-                  int32_t *out, size_t out_stride) {
-    size_t r = 0;
-#define TILE_OF(n)                                          \
-    for (; r + n <= n_rows; r += n)                         \
-        for (size_t g = 0; g < n_groups; g++)               \
-    score_tile(q + r * d, n, d, keys + g * AZ_LM_GROUP * d, \
-               out + r * out_stride + g * AZ_LM_GROUP, out_stride)
-    TILE_OF(TILE);
-    TILE_OF(3);
-    TILE_OF(1);
-#undef TILE_OF
-}
-
 AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *panel,
                              size_t n_t, int64_t *out, size_t out_stride) {
     __m512i sums[TILE];
@@ -184,19 +170,6 @@ AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, c
     }
 }
 
-static void weigh(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *values,
-                  size_t panel_nbytes, size_t n_t, size_t d, int64_t *out, size_t out_stride) {
-    for (size_t c = 0; c < d; c += 16) {
-        const int8_t *panel = values + c / 16 * panel_nbytes;
-        size_t r = 0;
-#define TILE_OF(n)                  \
-    for (; r + n <= n_rows; r += n) \
-    weigh_tile(w + r * w_stride, w_stride, n, panel, n_t, out + r * out_stride + c, out_stride)
-        TILE_OF(TILE);
-        TILE_OF(3);
-        TILE_OF(1);
-#undef TILE_OF
-    }
-}
+#include "../lm_tiles.h"
 
 #endif
