@@ -154,13 +154,21 @@ typedef enum az_param {
                                   different real size is AZ_ERROR_ARGUMENT at the end. */
     AZ_PARAM_SALVAGE = 6,      /* decoder: 1 = go on after damage; see az_decoder_set_gap_fn() */
     AZ_PARAM_CONTEXT = 7,    /* scorer: tokens of a window, 2..32768; 0 (default): 2,048, or as many
-                                  as the model was trained with, if fewer */
+                                  as the model was trained with, if fewer. Encoder with an engine:
+                                  64..16384; by default the same, at level 1 1,024, at level 9 as
+                                  many as the model was trained with, at most 8,192 */
     AZ_PARAM_STRIDE = 8,     /* scorer: tokens by which windows advance, at most the context;
                                   0 (default): the context, so that windows share nothing */
     AZ_PARAM_START = 9,      /* scorer: the token before each window; -1 (default): the model's
                                   own for the beginning of a text */
-    AZ_PARAM_PERPLEXITY = 10 /* scorer: 1 = llama.cpp's convention: windows that share nothing,
+    AZ_PARAM_PERPLEXITY = 10, /* scorer: 1 = llama.cpp's convention: windows that share nothing,
                                   the second half of each counts, the last one is left out */
+    AZ_PARAM_LANES = 11,  /* encoder with an engine: into how many lanes a block is cut, 1..64;
+                                  0 (default): about 4,096 tokens each, level 1: 64, level 9: 1 */
+    AZ_PARAM_OVERLAP = 12, /* encoder with an engine, for models of learnt positions: tokens that a
+                                  new window begins with; 0 (default): half of the window */
+    AZ_PARAM_VERIFY = 13 /* encoder with an engine: 1 = each block is decoded again, and one step in
+                                  16 is computed with other kernels, before it is given out */
 } az_param;
 
 typedef enum az_action {
@@ -220,11 +228,16 @@ typedef struct az_archive_info {
     uint64_t block_nbytes;    /* the largest block size set in any of them */
     uint64_t memory_nbytes;   /* to decode with one thread */
     int format_version;
-    int method;         /* 1 = cm */
+    int method;         /* 1 = cm; 2 = a language model mixed with it */
     int method_version; /* the predictor's numeric version */
     int level;          /* -1 where the archives differ */
     char method_name[16];
     char check_name[16]; /* "XXH32" or the like */
+    /* With a language model; zeros and "" otherwise, and where the archives differ. */
+    uint8_t model_sha256[32];
+    char model_name[64]; /* as the archive says it: any bytes */
+    int model_version;   /* of the arithmetic that runs it */
+    uint32_t window;     /* tokens */
 } az_archive_info;
 
 /* Reads n_bytes at `offset` into buf; returns 0, or anything else on failure.
@@ -301,6 +314,44 @@ AZ_API uint64_t az_model_memory(const az_model *model, uint32_t window);
 /* The SHA-256 of the file (of a split model: of its files, one after the
  * other), 32 bytes. Reads all of it. */
 AZ_API void az_model_sha256(const az_model *model, uint8_t *sum);
+
+/* ---- Compressing with a language model ---------------------------------- */
+
+/* A model at work: weights loaded, threads started. Encoders and decoders that are given the same
+ * engine share its batches, from any number of threads, so that ten small files go as fast as a
+ * large one; an archive never depends on what else is under way. */
+typedef struct az_engine az_engine;
+
+/* Loads the weights. n_threads: 1..256; 0 = all cores. memory_limit: the most that the engine may
+ * allocate, in bytes; 0 = no limit; what coding takes beside it counts towards each encoder's and
+ * decoder's own limit. The model must live as long as the engine. */
+AZ_API az_status az_engine_open(az_engine **out, const az_model *model, int n_threads,
+                                uint64_t memory_limit, const az_allocator *allocator,
+                                az_error *error);
+/* Frees the handle and sets it to NULL; takes a pointer to NULL. No encoder or decoder that was
+ * given it may be open. */
+AZ_API void az_engine_close(az_engine **engine);
+
+/* From now on the encoder uses the model, mixed with the built-in predictor at its strongest; the
+ * level chooses lanes and window (AZ_PARAM_LANES, AZ_PARAM_CONTEXT). `name`: what the archive
+ * calls the model, for people; at most 63 bytes. Only before the first az_encoder_run(). */
+AZ_API az_status az_encoder_set_engine(az_encoder *encoder, az_engine *engine, const char *name,
+                                       az_error *error);
+
+/* Asked for the model that an archive needs, by the SHA-256 of its file (32 bytes); `name` is what
+ * the archive calls it, any bytes. Gives an engine that stays open as long as the decoder, or NULL:
+ * then decoding fails with AZ_ERROR_MODEL before anything is given out. May fill *error itself. */
+typedef az_engine *(*az_find_engine_fn)(void *opaque, const uint8_t *sha256, const char *name,
+                                        az_error *error);
+AZ_API void az_decoder_set_engines(az_decoder *decoder, az_find_engine_fn find, void *opaque);
+
+/* az_compress() and az_decompress() with a model; any number of times, from several threads. */
+AZ_API az_status az_engine_compress(az_engine *engine, void *dst, size_t dst_capacity,
+                                    size_t *dst_nbytes, const void *src, size_t src_nbytes,
+                                    int level, az_error *error);
+AZ_API az_status az_engine_decompress(az_engine *engine, void *dst, size_t dst_capacity,
+                                      size_t *dst_nbytes, const void *src, size_t src_nbytes,
+                                      az_error *error);
 
 /* ---- Scoring ---------------------------------------------------------- */
 

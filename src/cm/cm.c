@@ -28,7 +28,16 @@ enum {
     LANES_START = AZ_MIX_ONE / 5 * 9,
     SCALED_START = 0,
     RUNS_START = AZ_MIX_ONE / 5,
-    MATCH_START = AZ_MIX_ONE / 4
+    MATCH_START = AZ_MIX_ONE / 4,
+    /* With a language model's hints: lanes, runs, matches; the hint and what stages make of it. */
+    HINTED_LANES_START = AZ_MIX_ONE / 5,
+    HINTED_RUNS_START = 0,
+    HINTED_MATCH_START = AZ_MIX_ONE / 16,
+    HINT_START = AZ_MIX_ONE / 2,
+    HINT_STAGE_START = AZ_MIX_ONE / 5,
+    /* The same where a token ends. */
+    END_START = 0,
+    END_HINT_START = AZ_MIX_ONE
 };
 
 uint32_t az_cm_block_nbytes(int level) {
@@ -61,6 +70,11 @@ static uint32_t stage_cells(uint32_t stage, size_t n_bytes) {
 
 static uint32_t match_log2(const az_cm_level *level, size_t n_bytes) {
     return log2_up((uint32_t)n_bytes, 10, level->match_log2);
+}
+
+/* Places for what each token's end is predicted by. */
+static uint32_t ends_log2(size_t n_bytes) {
+    return log2_up((uint32_t)n_bytes * 4, 12, 22);
 }
 
 static uint32_t weight_rows(const az_cm_level *level) {
@@ -99,7 +113,18 @@ static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, size_t n_
     for (uint32_t i = 0; i < l->n_matches; i++) {
         uint32_t *seen = carve(&c, sizeof *seen << match_log2(l, n_bytes));
         if (cm)
-            cm->match[i].table = seen;
+            cm->match_memory[i].table = seen;
+    }
+    if (l->n_hints) {
+        az_cm_hinted *hinted = carve(&c, sizeof *hinted);
+        uint8_t *marks = carve(&c, n_bytes);
+        az_counter *ends = carve(&c, sizeof *ends << ends_log2(n_bytes));
+        if (cm) {
+            cm->hinted = hinted;
+            hinted->marks = marks;
+            hinted->ends.table = ends;
+            hinted->ends.shift = 32 - ends_log2(n_bytes);
+        }
     }
     if (cm) {
         cm->table = table;
@@ -147,6 +172,7 @@ az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nby
     }
     const az_cm_engine *engine = engine_named(az_kernels_get(az_cpu_features())->name);
     cm->code = engine->code[level];
+    cm->code_string = engine->code_string;
     az_cm_tables_init(&cm->tables);
     *out = cm;
     return AZ_OK;
@@ -198,6 +224,20 @@ static void begin_counters(az_cm *cm) {
         cm->sure_cells[i] = (AZ_PROB_ONE - AZ_PROB_ONE / 64) << 10;
 }
 
+static int32_t hinted_weight(const az_cm_level *l, uint32_t i) {
+    uint32_t n_lanes = AZ_CM_N_LANES(l);
+    if (i < n_lanes * l->inputs)
+        return (i < n_lanes       ? HINTED_LANES_START
+                : i < 2 * n_lanes ? 0
+                                  : HINTED_RUNS_START) /
+               (int32_t)n_lanes;
+    i -= n_lanes * l->inputs;
+    if (i < l->n_matches)
+        return HINTED_MATCH_START;
+    i -= l->n_matches + 1u;
+    return i == 0 ? HINT_START : i == 2 || i == 3 ? HINT_STAGE_START : 0;
+}
+
 static void begin_weights(az_cm *cm) {
     uint32_t inputs = cm->level->inputs, n = AZ_CM_N_PADDED(cm->level),
              n_lanes = AZ_CM_N_LANES(cm->level);
@@ -207,6 +247,8 @@ static void begin_weights(az_cm *cm) {
         bool match = i >= n_lanes * inputs && i < AZ_CM_N_INPUTS(cm->level) - 1;
         int32_t lanes = kind == 0 ? LANES_START : kind == 1 ? SCALED_START : RUNS_START;
         cm->weights[i] = i < n_lanes * inputs ? lanes / (int)n_lanes : match ? MATCH_START : 0;
+        if (cm->level->n_hints)
+            cm->weights[i] = hinted_weight(cm->level, i);
     }
     for (uint32_t row = 1; row < n_rows; row++)
         memcpy(cm->weights + (size_t)row * n, cm->weights, n * sizeof *cm->weights);
@@ -220,40 +262,61 @@ static void begin_weights(az_cm *cm) {
     }
 }
 
-static void match_begin(az_cm_match *m) {
-    m->ptr = m->len = m->misses = m->expected = m->row = 0;
-    m->rolling = 0;
-    m->seen = m->table;
+static void begin_match(az_cm_match_memory *m) {
     for (uint32_t i = 0; i < AZ_CM_MATCH_ROWS; i++)
         m->cells[i][0] = m->cells[i][1] = prob31(AZ_PROB_ONE - AZ_PROB_ONE / (2 * (i >> 3) + 3));
 }
 
 static void begin_history(az_cm *cm) {
-    cm->pos = cm->c4 = cm->c8 = 0;
+    cm->at = (az_cm_cursor){.kinds = 255};
     cm->sure = false;
     cm->turn = 0;
-    cm->kinds = 255;
-    memset(cm->word, 0, sizeof cm->word);
-    memset(cm->line_start, 0, sizeof cm->line_start);
     memset(cm->after1, 0, sizeof cm->after1);
     memset(cm->after2, 0, sizeof cm->after2);
     memset(cm->period_scores, 0, sizeof cm->period_scores);
     memset(cm->order0, 0, sizeof cm->order0);
     memset(cm->order1, 0, sizeof cm->order1);
-    cm->strange = cm->utf8_left = 0;
-    cm->line_first = cm->field = cm->field_hash = cm->period = 0;
+    cm->period = 0;
     for (uint32_t i = 0; i < cm->level->n_matches && i < AZ_CM_MATCHES_MAX; i++) {
-        cm->match[i].log2 = match_log2(cm->level, cm->n_bytes);
-        match_begin(&cm->match[i]);
+        cm->match_memory[i].log2 = match_log2(cm->level, cm->n_bytes);
+        cm->at.match[i].seen = cm->match_memory[i].table;
+        begin_match(&cm->match_memory[i]);
     }
+}
+
+/* A row of a stage: each cell says what it stands for. */
+static void begin_stage(const az_cm_tables *t, az_prob31 *cells, uint32_t n_rows) {
+    for (uint32_t i = 0; i < n_rows * AZ_CM_STAGE_CELLS; i++)
+        cells[i] = i < AZ_CM_STAGE_CELLS ? prob31(az_squash(t, stage_stretch(i)))
+                                         : cells[i - AZ_CM_STAGE_CELLS];
+}
+
+static void begin_hinted(az_cm *cm) {
+    const az_cm_tables *t = &cm->tables;
+    az_cm_hinted *h = cm->hinted;
+    az_cm_ends *e = &h->ends;
+    h->n_coded = 0;
+    for (uint32_t k = 0; k < 2; k++)
+        begin_stage(t, h->stage[k], 1 << AZ_CM_HINT_ROWS_LOG2);
+    begin_stage(t, e->stage, 32);
+    for (uint32_t row = 0; row < AZ_CM_END_ROWS; row++)
+        for (uint32_t i = 0; i < AZ_CM_END_PADDED; i++)
+            e->weights[row * AZ_CM_END_PADDED + i] =
+                i < AZ_CM_END_CONTEXTS ? END_START : i == 16 ? END_HINT_START : 0;
+    for (uint32_t i = 0; i < 16 * AZ_MIX_STEP; i++)
+        e->final_weights[i] = i % AZ_MIX_STEP < 3 ? AZ_MIX_ONE / 3 : 0;
+    for (uint32_t i = 0; i < 34; i++)
+        e->match[i] = i & 1 ? AZ_PROB_ONE / 8 << 10 : (AZ_PROB_ONE - AZ_PROB_ONE / 8) << 10;
+    for (uint32_t i = 0; i < 1u << (32 - e->shift); i++)
+        e->table[i] = AZ_PROB_ONE / 2 << 10;
 }
 
 void az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes) {
     const az_cm_level *l = cm->level;
-    size_t used = (size_t)layout(cm, l, cm->arena, n_bytes);
     if (cm->used)
-        memset(cm->arena, 0, used);
+        memset(cm->arena, 0, (size_t)layout(NULL, l, NULL, n_bytes));
     cm->used = true;
+    layout(cm, l, cm->arena, n_bytes);
     cm->block = block;
     cm->n_bytes = (uint32_t)n_bytes;
     cm->n_lines = table_lines(l, n_bytes);
@@ -261,6 +324,29 @@ void az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes) {
     begin_counters(cm);
     begin_weights(cm);
     begin_history(cm);
+    if (l->n_hints)
+        begin_hinted(cm);
+}
+
+void az_cm_lane_begin(const az_cm *cm, az_cm_lane *lane, uint32_t first, uint32_t end) {
+    lane->at = (az_cm_cursor){.pos = first, .kinds = 255, .line_start = {first, first}};
+    for (uint32_t i = 0; i < cm->level->n_matches; i++)
+        lane->at.match[i].seen = cm->match_memory[i].table;
+    lane->end = end;
+}
+
+uint64_t az_cm_lane_nbytes(void) {
+    return sizeof(az_cm_lane);
+}
+
+uint32_t az_cm_lane_left(const az_cm_lane *lane) {
+    return lane->end - lane->at.pos;
+}
+
+uint32_t az_cm_code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
+                           az_range_decoder *dec, uint8_t *block, const az_cm_strings *strings,
+                           const uint64_t *sums, uint32_t index) {
+    return cm->code_string(cm, lane, enc, dec, block, strings, sums, index);
 }
 
 void az_cm_code(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t *block,

@@ -25,4 +25,41 @@ void az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes);
 void az_cm_code(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t *block,
                 size_t n_bytes);
 
+/* ---- With a language model -------------------------------------------------------
+ *
+ * Level AZ_CM_HINTED: the block is cut into lanes, each a course of tokens; the tokens of all
+ * lanes are coded in turn. What a language model says of the next token is one more input of
+ * the mixer. */
+
+enum { AZ_CM_HINTED = 10 };
+
+/* A vocabulary: strings of bytes, sorted, no two equal, none empty; every byte alone is one of
+ * them. */
+typedef struct az_cm_strings {
+    uint32_t n;
+    const uint32_t *starts;    /* [n + 1], in bytes */
+    const uint8_t *bytes;      /* [starts[n]] */
+    const uint32_t *first;     /* [257] the first string that begins with a byte, or a greater one */
+} az_cm_strings;
+
+/* A lane: bytes first..end - 1 of the block, and where in them coding stands. */
+typedef struct az_cm_lane az_cm_lane;
+uint64_t az_cm_lane_nbytes(void);
+/* lane: az_cm_lane_nbytes() bytes, aligned for anything. After az_cm_begin, whose block must
+ * be zeros and is written to here, in both directions. */
+void az_cm_lane_begin(const az_cm *cm, az_cm_lane *lane, uint32_t first, uint32_t end);
+uint32_t az_cm_lane_left(const az_cm_lane *lane); /* bytes still to be coded */
+
+/* Codes the next token of a lane that has bytes left: number `index` of the strings, into enc;
+ * or, when that is NULL, out of dec. sums[n + 1]: the mass of the strings before each, each
+ * string has 1 at least and all together are below 2^62. What of it lies beyond the lane's end
+ * is not coded. Returns index, or strings->n if the lane has ended within a string. */
+typedef uint32_t (*az_cm_string_fn)(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
+                                    az_range_decoder *dec, uint8_t *block,
+                                    const az_cm_strings *strings, const uint64_t *sums,
+                                    uint32_t index);
+uint32_t az_cm_code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
+                           az_range_decoder *dec, uint8_t *block, const az_cm_strings *strings,
+                           const uint64_t *sums, uint32_t index);
+
 #endif

@@ -4,4 +4,4 @@
 #endif
 #include "cm_engine.h"
 
-const az_cm_engine az_cm_engine_avx2 = {"avx2", LEVELS};
+const az_cm_engine az_cm_engine_avx2 = ENGINE("avx2");

@@ -4,4 +4,4 @@
 #endif
 #include "cm_engine.h"
 
-const az_cm_engine az_cm_engine_avx512 = {"avx512", LEVELS};
+const az_cm_engine az_cm_engine_avx512 = ENGINE("avx512");

@@ -46,7 +46,8 @@ enum {
     MATCH_SHIFT = 7,
     STAGE_SHIFT = 6,
     SURE_LIMIT = 1023, /* and sure decisions: by 1/n, n at most this */
-    FINAL_RATE = 150   /* learning rate of the second layer, 2^-16 */
+    HINTED_FINAL_RATE = 75,
+    FINAL_RATE = 150 /* learning rate of the second layer, 2^-16 */
 };
 
 static const uint32_t match_min_len[AZ_CM_MATCHES_MAX] = {7, 14, 24};
@@ -112,7 +113,7 @@ AZ_INLINE void find_slots(az_cm *cm, const az_cm_level *l, az_cm_now *now, bool 
     uint16_t twin = second ? (uint16_t)(now->c0 << 15) : 0; /* the bit that the line ignores */
     uint32_t nibble = second ? now->c0 - 15 : 0;
     now->node = 1;
-    now->slot[l->n_contexts] = cm->order1[cm->c4 & 0xff] + nibble * 16;
+    now->slot[l->n_contexts] = cm->order1[cm->at.c4 & 0xff] + nibble * 16;
     now->slot[l->n_contexts + 1] = cm->order0 + nibble * 16;
     UNROLL
     for (uint32_t i = 0; i < l->n_contexts; i++) {
@@ -157,13 +158,14 @@ AZ_INLINE void aim_second(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
 AZ_INLINE void begin_matches(const az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     UNROLL
     for (uint32_t i = 0; i < l->n_matches; i++) {
-        const az_cm_match *m = &cm->match[i];
+        const az_cm_match *m = &cm->at.match[i];
+        const az_prob31 *cells = cm->match_memory[i].cells[m->row];
         int alive = -(int)(m->expected != 0);
         now->expected[i] = (int32_t)(m->expected << 24);
-        now->match_st[i] = az_stretch(&cm->tables, (uint32_t)m->cells[m->row][0] >> 9) & alive;
-        now->match_next_st[i] = az_stretch(&cm->tables, (uint32_t)m->cells[m->row][1] >> 9) & alive;
+        now->match_st[i] = az_stretch(&cm->tables, (uint32_t)cells[0] >> 9) & alive;
+        now->match_next_st[i] = az_stretch(&cm->tables, (uint32_t)cells[1] >> 9) & alive;
     }
-    now->match_state = cm->match[0].expected ? 1 + (cm->match[0].row >> 3) : 0;
+    now->match_state = cm->at.match[0].expected ? 1 + (cm->at.match[0].row >> 3) : 0;
 }
 
 AZ_INLINE int match_input(const az_cm_now *now, uint32_t i) {
@@ -189,12 +191,12 @@ AZ_INLINE void follow_matches(const az_cm_level *l, az_cm_now *now, int bit) {
 AZ_INLINE void learn_matches(az_cm *cm, const az_cm_level *l, uint32_t byte) {
     UNROLL
     for (uint32_t i = 0; i < l->n_matches; i++) {
-        az_cm_match *m = &cm->match[i];
+        const az_cm_match *m = &cm->at.match[i];
         if (!m->expected)
             continue;
         uint32_t differ = (m->expected ^ byte) & 255;
         int n = az_leading_zeros((uint64_t)differ << 56 | (uint64_t)1 << 55); /* 0..8 */
-        az_prob31 *first = &m->cells[m->row][0], *others = &m->cells[m->row][1];
+        az_prob31 *first = cm->match_memory[i].cells[m->row], *others = first + 1;
         az_prob31_update(first, n > 0 ? INT32_MAX : 0, MATCH_SHIFT);
         if (n > 0)
             *others += ((INT32_MAX - *others) >> MATCH_SHIFT) * (n - 1);
@@ -216,7 +218,7 @@ AZ_INLINE void find_run_cells(const az_cm_level *l, az_cm_now *now) {
 
 /* Input i of the mixer: the lanes' log-odds; with 2 inputs a lane, their
  * probabilities less 1/2, times 1024; with 3, their runs' log-odds; then for each
- * match log-odds; 1; and zeros. */
+ * match log-odds; 1; hints; and zeros. */
 AZ_INLINE int input(const az_cm *cm, const az_cm_level *l, az_cm_now *now, uint32_t i) {
     uint32_t n = AZ_CM_N_LANES(l);
     if (i < n) {
@@ -231,7 +233,10 @@ AZ_INLINE int input(const az_cm *cm, const az_cm_level *l, az_cm_now *now, uint3
     i -= n * l->inputs;
     if (i < l->n_matches)
         return match_input(now, i);
-    return i == l->n_matches ? 256 : 0;
+    if (i == l->n_matches)
+        return 256;
+    i -= l->n_matches + 1u;
+    return i < l->n_hints ? cm->hint_x[i] : 0;
 }
 
 AZ_INLINE void put_inputs(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
@@ -252,6 +257,8 @@ AZ_INLINE void mix_first(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
                        : kind == AZ_CM_SET_BIT   ? now->bit_pos
                        : kind == AZ_CM_SET_MATCH ? now->match_state * 8 + now->bit_pos
                                                  : 0;
+        if (l->n_hints && s == 4)
+            row = cm->hinted->bucket * 8 + now->bit_pos;
         now->row[s] = cm->weights + cm->set_byte[s] + row * n;
     }
     az_mix_dot(cm->x, now->row, l->n_sets, n, now->v);
@@ -264,7 +271,8 @@ AZ_INLINE int mix_second(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
 #define AT(k) ((k) < l->n_sets ? now->v[k] : 0)
     az_mix_put(cm->final_x, AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7));
 #undef AT
-    now->final_row = cm->final_weights + now->c0 * AZ_MIX_STEP;
+    now->final_row =
+        cm->final_weights + now->c0 * AZ_MIX_STEP;
     az_mix_dot(cm->final_x, &now->final_row, 1, AZ_MIX_STEP, &now->final_v);
     return now->final_v;
 }
@@ -335,7 +343,7 @@ AZ_INLINE void learn(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
     const az_cm_tables *t = &cm->tables;
     int32_t target = -bit & INT32_MAX, error[AZ_CM_SETS_MAX];
     if (l->n_sets > 1) {
-        error[0] = step_of(t, bit, now->final_v, FINAL_RATE);
+        error[0] = step_of(t, bit, now->final_v, l->n_hints ? HINTED_FINAL_RATE : FINAL_RATE);
         az_mix_train(cm->final_x, &now->final_row, 1, AZ_MIX_STEP, error);
     }
     UNROLL
@@ -372,8 +380,9 @@ AZ_INLINE void learn_runs(const az_cm_level *l, az_cm_now *now, uint32_t byte) {
 AZ_INLINE void find_matches(az_cm *cm, const az_cm_level *l) {
     UNROLL
     for (uint32_t i = 0; i < l->n_matches; i++)
-        az_cm_match_byte(&cm->match[i], match_min_len[i], cm->block, cm->pos);
-    cm->sure = l->sure_len && cm->match[0].len >= l->sure_len;
+        az_cm_match_byte(&cm->at.match[i], match_min_len[i], cm->block, cm->at.pos,
+                         l->n_hints ? cm->hinted->marks : NULL, cm->n_bytes);
+    cm->sure = l->sure_len && cm->at.match[0].len >= l->sure_len;
 }
 
 /* The byte is known: what follows from it, up to where its matches may be. */
@@ -381,8 +390,8 @@ AZ_INLINE void end_byte(az_cm *cm, const az_cm_level *l, uint32_t byte) {
     learn_matches(cm, l, byte);
     UNROLL
     for (uint32_t i = 0; i < l->n_matches; i++) {
-        az_cm_match_hash(&cm->match[i], match_min_len[i], byte);
-        PREFETCH(cm->match[i].seen);
+        az_cm_match_hash(&cm->at.match[i], &cm->match_memory[i], match_min_len[i], byte);
+        PREFETCH(cm->at.match[i].seen);
     }
     az_cm_remember(cm, l, byte);
 }
@@ -398,12 +407,12 @@ AZ_INLINE int code_bit(az_range_encoder *enc, az_range_decoder *dec, bool decodi
 /* One decision for all of a byte that a long match expects. */
 AZ_INLINE bool code_sure(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec,
                          const uint8_t *block) {
-    const az_cm_match *m = &cm->match[0];
+    const az_cm_match *m = &cm->at.match[0];
     uint32_t bucket = (m->len >= 48) + (m->len >= 96) + (m->len >= 400);
     az_counter *cell = &cm->sure_cells[bucket * 256 + (m->expected & 255)];
     uint32_t p = *cell >> 10;
     p = p < 1 ? 1 : p > AZ_PROB_ONE - 1 ? AZ_PROB_ONE - 1 : p;
-    int hit = !block && cm->block[cm->pos] == (m->expected & 255);
+    int hit = !block && cm->block[cm->at.pos] == (m->expected & 255);
     hit = code_bit(enc, dec, block != NULL, hit, p);
     az_counter_update(cell, hit, SURE_LIMIT, &cm->tables);
     return hit;
@@ -421,7 +430,7 @@ AZ_INLINE void step(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_en
     if (bit_pos == 7) { /* the next byte's lines come while this bit is learnt */
         *byte = (now->c0 << 1 | (uint32_t)bit) & 255;
         if (decoding)
-            block[cm->pos] = (uint8_t)*byte;
+            block[cm->at.pos] = (uint8_t)*byte;
         end_byte(cm, l, *byte);
         aim_first(cm, l, now, false);
     }
@@ -434,22 +443,33 @@ AZ_INLINE void step(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_en
         find_slots(cm, l, now, true);
 }
 
-/* One byte, bit by bit. */
-AZ_INLINE void code_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_encoder *enc,
-                         az_range_decoder *dec, uint8_t *block) {
-    uint32_t byte = block ? 0 : cm->block[cm->pos];
+/* A learning rate that falls: after n_halved bytes half of the extra is left. */
+AZ_INLINE int rate_at(uint32_t n_coded, int rate, int extra, int n_halved) {
+    return rate + extra * n_halved / (int)(n_coded + (uint32_t)n_halved);
+}
+
+/* The next byte's contexts are known; all lines are asked for but those that wait. */
+AZ_INLINE void begin_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     aim_first(cm, l, now, true);
     az_cm_choose_sets(cm, l);
-    if (cm->pos % AZ_CM_RATE_EVERY == 0)
-        cm->rate =
-            AZ_CM_RATE + AZ_CM_RATE_EXTRA * AZ_CM_RATE_BYTES / (int)(cm->pos + AZ_CM_RATE_BYTES);
+    uint32_t n_coded = l->n_hints ? cm->hinted->n_coded : cm->at.pos;
+    if (n_coded % AZ_CM_RATE_EVERY == 0)
+        cm->rate = l->n_hints ? rate_at(n_coded, 80, 400, 4000)
+                              : rate_at(n_coded, AZ_CM_RATE, AZ_CM_RATE_EXTRA, AZ_CM_RATE_BYTES);
     now->c0 = 1;
     now->turn = now->turn + 1 >= l->period ? 0 : now->turn + 1;
     find_slots(cm, l, now, false);
     begin_matches(cm, l, now);
-    now->stage_hash[1] = cm->c4 & 0xff;
-    now->stage_hash[2] = (cm->c4 & 0xffff) + 256;
-    now->stage_hash[3] = (cm->c4 & 0xffffff) + 65792;
+    now->stage_hash[1] = cm->at.c4 & 0xff;
+    now->stage_hash[2] = (cm->at.c4 & 0xffff) + 256;
+    now->stage_hash[3] = (cm->at.c4 & 0xffffff) + 65792;
+}
+
+/* One byte, bit by bit. */
+AZ_INLINE void code_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_encoder *enc,
+                         az_range_decoder *dec, uint8_t *block) {
+    uint32_t byte = block ? 0 : cm->block[cm->at.pos];
+    begin_byte(cm, l, now);
     if (l->n_contexts <= 4 && !AZ_CM_ONE_ENGINE) { /* short enough to be written out eight times */
         step(cm, l, now, enc, dec, block, &byte, 0);
         step(cm, l, now, enc, dec, block, &byte, 1);
@@ -476,13 +496,13 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
     now.turn = cm->turn;
     az_range_encoder enc = encoder ? *encoder : (az_range_encoder){0};
     az_range_decoder dec = decoder ? *decoder : (az_range_decoder){0};
-    uint32_t stop = cm->pos + (uint32_t)n_bytes;
+    uint32_t stop = cm->at.pos + (uint32_t)n_bytes;
     bool aimed = false;
-    while (cm->pos < stop) {
+    while (cm->at.pos < stop) {
         if (l->sure_len && cm->sure && code_sure(cm, &enc, &dec, block)) {
-            uint32_t byte = cm->match[0].expected & 255;
+            uint32_t byte = cm->at.match[0].expected & 255;
             if (block)
-                block[cm->pos] = (uint8_t)byte;
+                block[cm->at.pos] = (uint8_t)byte;
             end_byte(cm, l, byte);
             find_matches(cm, l);
             aimed = false;
@@ -499,6 +519,8 @@ AZ_INLINE void code_of_level(az_cm *cm, const az_cm_level *l, az_range_encoder *
     else
         *encoder = enc;
 }
+
+#include "cm_hinted.h"
 
 /* For each level one, and the table of them. */
 #if AZ_CM_ONE_ENGINE
@@ -525,10 +547,10 @@ CODE(9)
 #undef CODE
 #define LEVEL(n) code##n
 #endif
-#define LEVELS                                                                                \
-    {                                                                                         \
-        NULL, LEVEL(1), LEVEL(2), LEVEL(3), LEVEL(4), LEVEL(5), LEVEL(6), LEVEL(7), LEVEL(8), \
-            LEVEL(9)                                                                          \
+#define ENGINE(name)                                                                    \
+    {                                                                                   \
+        name, {NULL,     LEVEL(1), LEVEL(2), LEVEL(3), LEVEL(4),                        \
+               LEVEL(5), LEVEL(6), LEVEL(7), LEVEL(8), LEVEL(9)}, code_string           \
     }
 
 #endif

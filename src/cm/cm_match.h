@@ -14,10 +14,11 @@ enum { LONG_ENOUGH = 16, LEN_MAX = 65535, VERIFY_MAX = 400 };
 
 /* The last byte was `byte`: where to look. Each step shifts by 64 / min_len bits,
  * rounded up, so that a byte is out of the 64 after min_len more. */
-AZ_INLINE void az_cm_match_hash(az_cm_match *m, uint32_t min_len, uint32_t byte) {
+AZ_INLINE void az_cm_match_hash(az_cm_match *m, const az_cm_match_memory *memory, uint32_t min_len,
+                                uint32_t byte) {
     uint32_t shift = (63 + min_len) / min_len;
     m->rolling = (m->rolling * 0x9e3779b1u << shift) + (byte + 1) * 0x2f0b4c47u;
-    m->seen = &m->table[m->rolling >> (64 - m->log2)];
+    m->seen = &memory->table[m->rolling >> (64 - memory->log2)];
 }
 
 /* How many bytes before a are those before b, at most VERIFY_MAX. a < b: stops at the
@@ -35,9 +36,10 @@ AZ_INLINE uint32_t agreement(const uint8_t *block, uint32_t a, uint32_t b) {
     return n;
 }
 
-/* After az_cm_match_hash: look there, and expect. */
+/* After az_cm_match_hash: look there, and expect. marks[n_bytes], if not NULL: which bytes of
+ * the block are coded. */
 AZ_INLINE void az_cm_match_byte(az_cm_match *m, uint32_t min_len, const uint8_t *block,
-                                uint32_t pos) {
+                                uint32_t pos, const uint8_t *marks, uint32_t n_bytes) {
     if (m->expected) {
         bool hit = block[pos - 1] == (m->expected & 255);
         m->misses = (m->misses << 1 | !hit) & 255;
@@ -47,7 +49,7 @@ AZ_INLINE void az_cm_match_byte(az_cm_match *m, uint32_t min_len, const uint8_t 
     if (pos >= min_len) {
         uint32_t *seen = m->seen;
         if (m->len < LONG_ENOUGH && *seen) {
-            uint32_t len = agreement(block, *seen, pos);
+            uint32_t len = *seen < pos ? agreement(block, *seen, pos) : agreement(block, pos, *seen);
             if (len >= min_len && len > m->len) {
                 m->ptr = *seen;
                 m->len = len;
@@ -56,6 +58,8 @@ AZ_INLINE void az_cm_match_byte(az_cm_match *m, uint32_t min_len, const uint8_t 
         }
         *seen = pos;
     }
+    if (marks && m->ptr && (m->ptr >= n_bytes || !marks[m->ptr]))
+        m->ptr = 0; /* a lane's frontier */
     m->expected = m->ptr ? 256u + block[m->ptr] : 0;
     m->row = az_cm_match_bucket(m->len) * 8 + (m->misses & 7);
 }

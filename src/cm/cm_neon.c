@@ -4,4 +4,4 @@
 #endif
 #include "cm_engine.h"
 
-const az_cm_engine az_cm_engine_neon = {"neon", LEVELS};
+const az_cm_engine az_cm_engine_neon = ENGINE("neon");

@@ -2,4 +2,4 @@
 #define AZ_MIX_PLAIN
 #include "cm_engine.h"
 
-const az_cm_engine az_cm_engine_plain = {"reference", LEVELS};
+const az_cm_engine az_cm_engine_plain = ENGINE("reference");

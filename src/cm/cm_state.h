@@ -16,7 +16,7 @@ enum {
     AZ_CM_SLOT_NBYTES = 16, /* a state for each of the 15 nodes of a nibble; one free */
     AZ_CM_PERIOD_MAX = 4096,
     AZ_CM_MATCH_ROWS = 16 * 8,
-    AZ_CM_PADDED_MAX = 96,
+    AZ_CM_PADDED_MAX = 104,
     AZ_CM_SURE_CELLS = 4 * 256,
     AZ_CM_STAGE_CELLS = 32,
     AZ_CM_FINAL_ROWS = 256,
@@ -36,8 +36,6 @@ typedef int32_t az_prob31;
 
 /* The longest earlier piece of the block that ends like the bytes just coded. */
 typedef struct az_cm_match {
-    uint32_t *table; /* [2^log2] position after the bytes that hash there, 0 = none */
-    uint32_t log2;
     uint64_t rolling;  /* hash of the last min_len bytes: older ones are shifted out */
     uint32_t *seen;    /* the table's entry for them */
     uint32_t ptr;      /* where in the block the next byte is expected; 0 = nowhere */
@@ -45,15 +43,76 @@ typedef struct az_cm_match {
     uint32_t misses;   /* the last 8 bytes: 1 = was predicted wrongly */
     uint32_t expected; /* 256 + the byte expected, or 0 */
     uint32_t row;      /* of cells, for length and misses */
-    az_prob31 cells[AZ_CM_MATCH_ROWS][2]; /* [16 lengths][8 misses], [first bit of byte,
-                                             others]: that the expected bit comes */
 } az_cm_match;
 
+/* And what it has learnt. */
+typedef struct az_cm_match_memory {
+    uint32_t *table; /* [2^log2] position after the bytes that hash there, 0 = none */
+    uint32_t log2;
+    az_prob31 cells[AZ_CM_MATCH_ROWS][2]; /* [16 lengths][8 misses], [first bit of byte,
+                                             others]: that the expected bit comes */
+} az_cm_match_memory;
+
+/* Where in the block, and what the context functions read of what precedes. */
+typedef struct az_cm_cursor {
+    uint32_t pos;
+    uint32_t c4, c8;        /* the last 4 bytes, newest lowest; the 4 before */
+    uint32_t strange;       /* below AZ_CM_STRANGE what came last looks like text */
+    uint32_t utf8_left;     /* bytes that the running UTF-8 character still needs */
+    uint32_t kinds;         /* of the last 4 bytes, newest highest */
+    uint32_t word[4];       /* hashes of the word that runs and of the 3 before; 0 = none */
+    uint32_t line_start[2]; /* of this line and the one before */
+    uint32_t line_first;    /* its first byte */
+    uint32_t field;         /* number of separators in this line */
+    uint32_t field_hash;    /* of the bytes since the last one */
+    uint32_t token[4];      /* hashes of the token that runs and of the 3 before */
+    uint32_t token_nbytes;  /* of the one that runs */
+    az_cm_match match[AZ_CM_MATCHES_MAX];
+} az_cm_cursor;
+
+/* ---- With a language model ------------------------------------------------------- */
+
+enum {
+    AZ_CM_MARK_CODED = 1, /* a byte of the block is coded, */
+    AZ_CM_MARK_END = 2,   /* and a token ended with it */
+    AZ_CM_HINT_ROWS_LOG2 = 12,
+    AZ_CM_HINT_SHIFT = 6,
+    AZ_CM_END_CONTEXTS = 8,
+    AZ_CM_END_PADDED = 24,
+    AZ_CM_END_ROWS = 32 + 34 + 9 * 16,
+    AZ_CM_END_LIMIT = 255
+};
+
+/* Predicts where tokens end. */
+typedef struct az_cm_ends {
+    _Alignas(64) int32_t x[AZ_CM_END_PADDED];
+    _Alignas(64) int32_t final_x[AZ_MIX_STEP];
+    _Alignas(64) int32_t weights[AZ_CM_END_ROWS * AZ_CM_END_PADDED];
+    _Alignas(64) int32_t final_weights[16 * AZ_MIX_STEP];
+    az_prob31 stage[32 * AZ_CM_STAGE_CELLS];
+    az_counter match[34]; /* by length of the match and what it expects */
+    az_counter *table;    /* [2^(32 - shift)] by hashed context */
+    uint32_t shift;
+} az_cm_ends;
+
+typedef struct az_cm_hinted {
+    az_prob31 stage[2][(1 << AZ_CM_HINT_ROWS_LOG2) * AZ_CM_STAGE_CELLS];
+    az_prob31 *stage_cell[2];
+    az_cm_ends ends;
+    uint8_t *marks;   /* [n_bytes] 0 or AZ_CM_MARK_* */
+    uint32_t bucket;  /* of the running bit's hint */
+    uint32_t n_coded; /* bytes, of all lanes */
+} az_cm_hinted;
+
+struct az_cm_lane {
+    az_cm_cursor at;
+    uint32_t end;
+};
+
 struct az_cm {
-    /* Where in the block. */
     const uint8_t *block;
-    uint32_t pos, n_bytes;
-    uint32_t c4, c8; /* the last 4 bytes, newest lowest; the 4 before */
+    uint32_t n_bytes;
+    az_cm_cursor at;
     uint32_t turn;   /* the first lane whose map learned in the last byte */
     bool sure;       /* the next byte is decided by the first match alone, if it agrees */
 
@@ -81,32 +140,29 @@ struct az_cm {
     az_prob31 *stage[AZ_CM_STAGES_MAX]; /* [512][32], the others [2^stage_log2][32] */
     uint32_t stage_log2;
 
-    az_cm_match match[AZ_CM_MATCHES_MAX];
+    az_cm_match_memory match_memory[AZ_CM_MATCHES_MAX];
     az_counter sure_cells[AZ_CM_SURE_CELLS]; /* by length and byte */
 
-    /* What the context functions read. */
-    uint32_t strange;       /* below AZ_CM_STRANGE what came last looks like text */
-    uint32_t utf8_left;     /* bytes that the running UTF-8 character still needs */
-    uint32_t kinds;         /* of the last 4 bytes, newest highest */
-    uint32_t word[4];       /* hashes of the word that runs and of the 3 before; 0 = none */
-    uint32_t line_start[2]; /* of this line and the one before */
-    uint32_t line_first;    /* its first byte */
-    uint32_t field;         /* number of separators in this line */
-    uint32_t field_hash;    /* of the bytes since the last one */
+    /* What the context functions read, beside the cursor. */
     uint32_t after1[256];   /* the bytes that followed each byte, newest lowest */
     uint32_t after2[65536]; /* the same for byte pairs */
     uint32_t period;        /* record length, 0 = none found */
     uint32_t period_scores[AZ_CM_PERIOD_MAX + 1];
 
+    /* With a language model. */
+    az_cm_hinted *hinted;
+    int hint_x[AZ_CM_HINTS];
+
     az_cm_tables tables;
     const az_cm_level *level;
     az_cm_code_fn code; /* of this level and instruction set */
+    az_cm_string_fn code_string;
     az_heap *heap;
     void *arena;
     bool used; /* tables hold something */
 };
 
-_Static_assert(3 * AZ_CM_LANES_MAX + AZ_CM_MATCHES_MAX + 1 <= AZ_CM_PADDED_MAX,
+_Static_assert(3 * AZ_CM_LANES_MAX + AZ_CM_MATCHES_MAX + 1 + AZ_CM_HINTS <= AZ_CM_PADDED_MAX,
                "the inputs of the highest level");
 
 /* ---- Hashing and counting ----------------------------------------------------- */
@@ -142,7 +198,8 @@ AZ_INLINE uint32_t az_cm_match_bucket(uint32_t len) {
 /* engine: one for each instruction set, all with the same results. */
 typedef struct az_cm_engine {
     const char *name;       /* as that of the kernels' set */
-    az_cm_code_fn code[10]; /* [level] */
+    az_cm_code_fn code[AZ_CM_LEVELS]; /* [level] */
+    az_cm_string_fn code_string;
 } az_cm_engine;
 
 extern const az_cm_engine az_cm_engine_plain;

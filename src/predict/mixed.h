@@ -1,0 +1,56 @@
+/*
+ * mixed: a block coded by a language model and cm together. The block is cut into tokens, and
+ * these into lanes that run in lock step; step t codes token t of every lane. All lanes share
+ * one cm and one coder, each has keys and values of its own.
+ *
+ *   payload = number of lanes, bytes of each lane but the last, the coder's message
+ */
+#ifndef AZ_MIXED_H
+#define AZ_MIXED_H
+
+#include "../coder/coder.h"
+#include "lm_server.h"
+
+/* Raised whenever the same block, model and settings give another payload, beside
+ * AZ_CM_VERSION and AZ_LM_VERSION. */
+#define AZ_MIXED_VERSION 1
+
+enum { AZ_MIXED_LANES_MAX = 64, AZ_MIXED_WINDOW_MIN = 64, AZ_MIXED_WINDOW_MAX = 1 << 14 };
+
+/* What the archive stores, and the decoder must know. */
+typedef struct az_mixed_settings {
+    uint32_t window;  /* tokens that the model sees at most */
+    uint32_t overlap; /* tokens that are fed again when a window of learnt positions is full */
+} az_mixed_settings;
+
+typedef struct az_mixed az_mixed;
+
+/* Told where coding stands; false stops it. */
+typedef bool (*az_mixed_tick_fn)(void *opaque, size_t n_content, size_t n_coded);
+
+/* Memory for a block of n_bytes in n_lanes lanes. */
+uint64_t az_mixed_memory(const az_lm *lm, uint32_t n_strings, const az_mixed_settings *settings,
+                         size_t n_bytes, uint32_t n_lanes);
+
+az_status az_mixed_open(az_mixed **out, az_lm_server *server, az_heap *heap, az_error *error);
+void az_mixed_close(az_mixed **mixed);
+
+/* Lanes of a block of n_tokens by default: about 4,096 tokens each, at level 1 as many as can be,
+ * at level 9 one. */
+uint32_t az_mixed_lanes(int level, size_t n_tokens);
+
+/* Codes content[0..n_bytes), n_bytes > 0, into coded[0..capacity). n_lanes 0: az_mixed_lanes().
+ * *coded_nbytes: the coded size, or SIZE_MAX if it does not fit, or the tick said stop. Fails for
+ * want of memory, or by a fault of the model's. */
+az_status az_mixed_encode(az_mixed *mixed, const az_mixed_settings *settings, int level,
+                          uint32_t n_lanes, const uint8_t *content, size_t n_bytes, uint8_t *coded,
+                          size_t capacity, size_t *coded_nbytes, az_mixed_tick_fn tick,
+                          void *opaque, az_error *error);
+
+/* Decodes n_bytes into content[]. AZ_ERROR_DAMAGED if coded[0..coded_nbytes) is not what the
+ * encoder makes of any content; AZ_ERROR_CANCELLED. */
+az_status az_mixed_decode(az_mixed *mixed, const az_mixed_settings *settings, uint8_t *content,
+                          size_t n_bytes, const uint8_t *coded, size_t coded_nbytes,
+                          az_mixed_tick_fn tick, void *opaque, az_error *error);
+
+#endif
