@@ -1,7 +1,8 @@
 /*
  * bias: what the text's own words are worth more, or less, than the language model thinks. A
- * factor for each string of the vocabulary, learnt while coding: it is the model's head with a
- * bias that follows the gradient of the cost (multiplicative weights), in integers.
+ * factor for each string of the vocabulary, learnt while coding: the model's head gets a bias that
+ * follows the gradient of the cost (multiplicative weights), in integers. A string that has come
+ * often learns slowly.
  */
 #ifndef AZ_BIAS_H
 #define AZ_BIAS_H
@@ -13,6 +14,8 @@ enum { AZ_BIAS_ONE = 1 << 24, AZ_BIAS_MIN = 1 << 12 };
 
 typedef struct az_bias {
     uint32_t *factors; /* [n] of the strings */
+    uint16_t *rates;   /* [n] at which each learns, */
+    uint8_t *counts;   /* [n] by how often it has come, at most 255 */
 } az_bias;
 
 void az_bias_begin(az_bias *bias, const az_vocabulary *v);

@@ -66,12 +66,14 @@ az_status az_mixed_open(az_mixed **out, az_lm_server *server, az_heap *heap, az_
     m->server = server;
     m->vocabulary = az_lm_server_vocabulary(server);
     m->rolls = az_lm_get_info(az_lm_server_model(server))->rolls;
-    size_t n = m->vocabulary->strings.n * sizeof *m->bias.factors;
-    m->bias.factors = az_alloc(heap, n);
-    if (m->bias.factors)
+    size_t n = m->vocabulary->strings.n;
+    m->bias.factors = az_alloc(heap, n * sizeof *m->bias.factors);
+    m->bias.rates = az_alloc(heap, n * sizeof *m->bias.rates);
+    m->bias.counts = az_alloc(heap, n * sizeof *m->bias.counts);
+    if (m->bias.factors && m->bias.rates && m->bias.counts)
         return AZ_OK;
     az_mixed_close(out);
-    return az_alloc_failed(heap, n, error);
+    return az_alloc_failed(heap, n * sizeof *m->bias.factors, error);
 }
 
 static void close_caches(az_mixed *m) {
@@ -93,6 +95,8 @@ void az_mixed_close(az_mixed **out) {
     az_heap *heap = m->heap;
     az_free(heap, m->cm_lanes);
     az_free(heap, m->bias.factors);
+    az_free(heap, m->bias.rates);
+    az_free(heap, m->bias.counts);
     az_free(heap, m->freq);
     az_free(heap, m->sums);
     az_free(heap, m->rows);
