@@ -34,7 +34,7 @@ enum {
     HINTED_RUNS_START = 0,
     HINTED_MATCH_START = AZ_MIX_ONE / 16,
     HINT_START = AZ_MIX_ONE / 2,
-    HINT_STAGE_START = AZ_MIX_ONE / 5,
+    HINT_STAGE_START = AZ_MIX_ONE / 10,
     /* The same where a token ends. */
     END_START = 0,
     END_HINT_START = AZ_MIX_ONE
@@ -235,7 +235,7 @@ static int32_t hinted_weight(const az_cm_level *l, uint32_t i) {
     if (i < l->n_matches)
         return HINTED_MATCH_START;
     i -= l->n_matches + 1u;
-    return i == 0 ? HINT_START : i == 2 || i == 3 ? HINT_STAGE_START : 0;
+    return i == 0 ? HINT_START : i >= 2 && i < AZ_CM_HINTS ? HINT_STAGE_START : 0;
 }
 
 static void begin_weights(az_cm *cm) {
@@ -296,7 +296,7 @@ static void begin_hinted(az_cm *cm) {
     az_cm_hinted *h = cm->hinted;
     az_cm_ends *e = &h->ends;
     h->n_coded = 0;
-    for (uint32_t k = 0; k < 2; k++)
+    for (uint32_t k = 0; k < AZ_CM_HINT_STAGES; k++)
         begin_stage(t, h->stage[k], 1 << AZ_CM_HINT_ROWS_LOG2);
     begin_stage(t, e->stage, 32);
     for (uint32_t row = 0; row < AZ_CM_END_ROWS; row++)

@@ -46,7 +46,7 @@ enum {
     MATCH_SHIFT = 7,
     STAGE_SHIFT = 6,
     SURE_LIMIT = 1023, /* and sure decisions: by 1/n, n at most this */
-    HINTED_FINAL_RATE = 75,
+    HINTED_FINAL_RATE = 25,
     FINAL_RATE = 150 /* learning rate of the second layer, 2^-16 */
 };
 
@@ -305,7 +305,8 @@ AZ_INLINE uint32_t refine(const az_cm *cm, const az_cm_level *l, az_cm_now *now,
         sum += (int64_t)cell[0] * 256 + (int64_t)(cell[1] - cell[0]) * part;
         now->stage_cell[a] = cell + (part >> 7);
     }
-    return (p + (uint32_t)(sum >> 17) / l->n_stages + 1) / 2;
+    uint32_t q = (uint32_t)(sum >> 17) / l->n_stages;
+    return l->n_hints ? (3 * p + q + 2) / 4 : (p + q + 1) / 2;
 }
 
 AZ_INLINE uint32_t predict(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
@@ -352,7 +353,7 @@ AZ_INLINE void learn(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
     az_mix_train(cm->x, now->row, l->n_sets, AZ_CM_N_PADDED(l), error);
 
     for (uint32_t a = 0; a < l->n_stages; a++)
-        az_prob31_update(now->stage_cell[a], target, STAGE_SHIFT);
+        az_prob31_update(now->stage_cell[a], target, STAGE_SHIFT + (l->n_hints > 0));
     learn_maps(cm, l, now, target);
     const uint8_t *next = t->next[bit];
     size_t node = now->node;

@@ -38,16 +38,19 @@ AZ_INLINE void take_hint(az_cm *cm, az_cm_now *now, uint32_t p) {
     cm->hint_x[0] = st;
     cm->hint_x[1] = ((int)p - (1 << 21)) >> 12;
     uint32_t length = cm->at.token_nbytes < 7 ? cm->at.token_nbytes : 7;
-    uint32_t row[2] = {now->match_state * 64 + length * 8 + now->bit_pos,
-                       az_cm_hash(cm->at.c4 & 0xff, now->c0) >> (32 - AZ_CM_HINT_ROWS_LOG2)};
-    for (uint32_t k = 0; k < 2; k++) {
-        uint32_t q = look_up(h->stage[k] + row[k] * AZ_CM_STAGE_CELLS, st, &h->stage_cell[k]);
+    const uint32_t context[AZ_CM_HINT_STAGES] = {0, cm->at.c4 & 0xff,
+                                                 cm->at.token[0] + cm->at.token[1] * 3,
+                                                 cm->at.word[0]};
+    for (uint32_t k = 0; k < AZ_CM_HINT_STAGES; k++) {
+        uint32_t row = k == 0 ? now->match_state * 64 + length * 8 + now->bit_pos
+                              : az_cm_hash(context[k], now->c0) >> (32 - AZ_CM_HINT_ROWS_LOG2);
+        uint32_t q = look_up(h->stage[k] + row * AZ_CM_STAGE_CELLS, st, &h->stage_cell[k]);
         cm->hint_x[2 + k] = az_stretch(t, q < 1 ? 1 : q > AZ_PROB_ONE - 1 ? AZ_PROB_ONE - 1 : q);
     }
 }
 
 AZ_INLINE void learn_hint(az_cm *cm, int bit) {
-    for (uint32_t k = 0; k < 2; k++)
+    for (uint32_t k = 0; k < AZ_CM_HINT_STAGES; k++)
         az_prob31_update(cm->hinted->stage_cell[k], -bit & INT32_MAX, AZ_CM_HINT_SHIFT);
 }
 

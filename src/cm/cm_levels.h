@@ -8,7 +8,7 @@
 #include "../kernels/kernels.h"
 #include "cm.h"
 
-enum { AZ_CM_HINTS = 4 };
+enum { AZ_CM_HINT_STAGES = 4, AZ_CM_HINTS = 2 + AZ_CM_HINT_STAGES };
 
 typedef struct az_cm_level {
     uint8_t block_log2; /* default block size */

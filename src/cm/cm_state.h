@@ -96,8 +96,8 @@ typedef struct az_cm_ends {
 } az_cm_ends;
 
 typedef struct az_cm_hinted {
-    az_prob31 stage[2][(1 << AZ_CM_HINT_ROWS_LOG2) * AZ_CM_STAGE_CELLS];
-    az_prob31 *stage_cell[2];
+    az_prob31 stage[AZ_CM_HINT_STAGES][(1 << AZ_CM_HINT_ROWS_LOG2) * AZ_CM_STAGE_CELLS];
+    az_prob31 *stage_cell[AZ_CM_HINT_STAGES];
     az_cm_ends ends;
     uint8_t *marks;   /* [n_bytes] 0 or AZ_CM_MARK_* */
     uint32_t bucket;  /* of the running bit's hint */
