@@ -51,8 +51,8 @@ static az_status output_full(az_error *error, size_t capacity) {
                         "the output does not fit into %llu bytes", (unsigned long long)capacity);
 }
 
-az_status az_compress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const void *src,
-                      size_t src_nbytes, int level, az_error *error) {
+static az_status compress(az_engine *engine, void *dst, size_t dst_capacity, size_t *dst_nbytes,
+                          const void *src, size_t src_nbytes, int level, az_error *error) {
     az_encoder *encoder;
     int done = 0;
     if (!dst_nbytes || (!src && src_nbytes > 0) || (!dst && dst_capacity > 0))
@@ -62,6 +62,8 @@ az_status az_compress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const 
     az_input in = {.data = src, .size = src_nbytes};
     az_output out = {.data = dst, .size = dst_capacity};
     az_status status = az_encoder_set(encoder, AZ_PARAM_LEVEL, level, error);
+    if (status == AZ_OK && engine)
+        status = az_encoder_set_engine(encoder, engine, "", error);
     if (status == AZ_OK && src_nbytes <= INT64_MAX)
         status = az_encoder_set(encoder, AZ_PARAM_CONTENT_SIZE, (int64_t)src_nbytes, error);
     if (status == AZ_OK)
@@ -74,14 +76,34 @@ az_status az_compress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const 
     return AZ_OK;
 }
 
-az_status az_decompress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const void *src,
-                        size_t src_nbytes, az_error *error) {
+az_status az_compress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const void *src,
+                      size_t src_nbytes, int level, az_error *error) {
+    return compress(NULL, dst, dst_capacity, dst_nbytes, src, src_nbytes, level, error);
+}
+
+az_status az_engine_compress(az_engine *engine, void *dst, size_t dst_capacity, size_t *dst_nbytes,
+                             const void *src, size_t src_nbytes, int level, az_error *error) {
+    if (!engine)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "az_engine_compress: a pointer is NULL");
+    return compress(engine, dst, dst_capacity, dst_nbytes, src, src_nbytes, level, error);
+}
+
+static az_engine *this_engine(void *opaque, const uint8_t *sha256, const char *name,
+                              az_error *error) {
+    (void)sha256, (void)name, (void)error;
+    return opaque;
+}
+
+static az_status decompress(az_engine *engine, void *dst, size_t dst_capacity, size_t *dst_nbytes,
+                            const void *src, size_t src_nbytes, az_error *error) {
     az_decoder *decoder;
     int done = 0;
     if (!dst_nbytes || (!src && src_nbytes > 0) || (!dst && dst_capacity > 0))
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                             "az_decompress: a pointer is NULL");
     AZ_TRY(az_decoder_open(&decoder, NULL, error));
+    az_decoder_set_engines(decoder, this_engine, engine);
     az_input in = {.data = src, .size = src_nbytes};
     az_output out = {.data = dst, .size = dst_capacity};
     az_status status = az_decoder_run(decoder, &in, &out, AZ_FINISH, &done, error);
@@ -91,6 +113,17 @@ az_status az_decompress(void *dst, size_t dst_capacity, size_t *dst_nbytes, cons
         return output_full(error, dst_capacity);
     *dst_nbytes = out.pos;
     return AZ_OK;
+}
+
+az_status az_decompress(void *dst, size_t dst_capacity, size_t *dst_nbytes, const void *src,
+                        size_t src_nbytes, az_error *error) {
+    return decompress(NULL, dst, dst_capacity, dst_nbytes, src, src_nbytes, error);
+}
+
+az_status az_engine_decompress(az_engine *engine, void *dst, size_t dst_capacity,
+                               size_t *dst_nbytes, const void *src, size_t src_nbytes,
+                               az_error *error) {
+    return decompress(engine, dst, dst_capacity, dst_nbytes, src, src_nbytes, error);
 }
 
 /* ---- Looking at an archive ------------------------------------------------------------ */
@@ -119,6 +152,21 @@ az_status az_content_size(uint64_t *content_nbytes, const void *src, size_t src_
     return AZ_OK;
 }
 
+/* Archives that differ in their models have none in common. */
+static void see_model(az_archive_info *info, const az_frame *frame, bool first) {
+    const az_frame_model *m = &frame->model;
+    bool same = memcmp(info->model_sha256, m->sha256, sizeof m->sha256) == 0 &&
+                info->model_version == m->version && info->window == m->window;
+    bool take = first && frame->has_model;
+    memcpy(info->model_sha256, take || same ? m->sha256 : (const uint8_t[32]){0}, 32);
+    if (take)
+        memcpy(info->model_name, m->name, sizeof info->model_name);
+    else if (!same)
+        info->model_name[0] = 0;
+    info->model_version = take || same ? m->version : 0;
+    info->window = take || same ? m->window : 0;
+}
+
 static az_status see_frame(void *opaque, const az_frame *frame, uint64_t offset,
                            uint32_t largest_nbytes, az_error *error) {
     az_archive_info *info = opaque;
@@ -132,8 +180,10 @@ static az_status see_frame(void *opaque, const az_frame *frame, uint64_t offset,
         info->level = first ? frame->level : -1;
     if (az_frame_block_nbytes(frame) > info->block_nbytes)
         info->block_nbytes = az_frame_block_nbytes(frame);
+    see_model(info, frame, first);
     if (frame->method == AZ_METHOD_CM) {
-        uint64_t memory = az_codec_memory(frame->method, frame->level, largest_nbytes);
+        az_coding coding = {.method = frame->method, .level = frame->level};
+        uint64_t memory = az_codec_memory(&coding, largest_nbytes);
         if (memory > info->memory_nbytes)
             info->memory_nbytes = memory;
     }
@@ -153,7 +203,9 @@ static az_status look(az_archive_info *info, bool use_index, az_read_at_fn read_
     info->n_stored_blocks = sums.n_stored_blocks;
     info->format_version = AZ_FORMAT_VERSION;
     snprintf(info->method_name, sizeof info->method_name, "%s",
-             info->method == AZ_METHOD_CM ? "cm" : "unknown");
+             info->method == AZ_METHOD_CM   ? "cm"
+             : info->method == AZ_METHOD_LM ? "lm+cm"
+                                            : "unknown");
     snprintf(info->check_name, sizeof info->check_name, "XXH32");
     return AZ_OK;
 }

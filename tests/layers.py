@@ -21,9 +21,10 @@ ALLOWED = {
     "measure": {"base", "kernels", "gguf", "tokenizer", "transformer", "predict"},
     "container": {"base"},
     "cm": {"base", "kernels", "coder"},
-    "predict": {"base", "kernels", "coder", "cm"},
+    "predict": {"base", "kernels", "coder", "cm", "gguf", "tokenizer", "transformer"},
     "codec": {"base", "coder", "predict", "container"},
     "api": {"base", "predict", "codec", "container"},
+    "engine_api": {"base", "gguf", "predict", "codec", "container", "model_api"},
     "model_api": {"base", "gguf"},
     "score_api": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "model_api"},
 }

@@ -14,7 +14,7 @@ static void every_frame_header_reads_as_written(void **state) {
     for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
         for (int log2 = AZ_BLOCK_LOG2_MIN; log2 <= AZ_BLOCK_LOG2_MAX; log2++) {
             az_frame frame = some_frame(), read;
-            uint8_t buf[AZ_FRAME_HEADER_NBYTES];
+            uint8_t buf[AZ_FRAME_HEADER_MAX];
             size_t n_used;
             frame.level = (uint8_t)level;
             frame.block_log2 = (uint8_t)log2;
@@ -28,15 +28,96 @@ static void every_frame_header_reads_as_written(void **state) {
     }
 }
 
+static az_frame model_frame(void) {
+    az_frame frame = some_frame();
+    frame.has_model = true;
+    for (int i = 0; i < 32; i++)
+        frame.model.sha256[i] = (uint8_t)(i * 7 + 1);
+    frame.model.version = 3;
+    frame.model.window = 2048;
+    frame.model.overlap = 700;
+    strcpy(frame.model.name, "some-model");
+    return frame;
+}
+
 static void a_part_of_a_frame_header_needs_more(void **state) {
     (void)state;
-    az_frame frame = some_frame(), read;
-    uint8_t buf[AZ_FRAME_HEADER_NBYTES];
-    az_frame_header_write(buf, &frame);
-    for (size_t n = 0; n < sizeof buf; n++) {
-        size_t n_used = 99;
-        assert_int_equal(az_frame_header_read(&read, buf, n, 0, &n_used, NULL), AZ_OK);
-        assert_int_equal(n_used, 0);
+    for (int with_model = 0; with_model < 2; with_model++) {
+        az_frame frame = with_model ? model_frame() : some_frame(), read;
+        uint8_t buf[AZ_FRAME_HEADER_MAX];
+        size_t size = az_frame_header_write(buf, &frame);
+        for (size_t n = 0; n < size; n++) {
+            size_t n_used = 99;
+            assert_int_equal(az_frame_header_read(&read, buf, n, 0, &n_used, NULL), AZ_OK);
+            assert_int_equal(n_used, 0);
+            size_t need = az_frame_header_need(buf, n);
+            assert_in_range(need, AZ_FRAME_HEADER_NBYTES, size);
+            assert_true(need > n);
+        }
+        assert_int_equal(az_frame_header_need(buf, size), size);
+    }
+}
+
+static void a_model_is_read_as_written(void **state) {
+    (void)state;
+    az_frame frame = model_frame(), read;
+    uint8_t buf[AZ_FRAME_HEADER_MAX];
+    for (size_t name_nbytes = 0; name_nbytes < sizeof frame.model.name; name_nbytes++) {
+        memset(frame.model.name, 'n', name_nbytes);
+        frame.model.name[name_nbytes] = 0;
+        size_t n_used, size = az_frame_header_write(buf, &frame);
+        assert_int_equal(az_frame_header_read(&read, buf, size, 0, &n_used, NULL), AZ_OK);
+        assert_int_equal(n_used, size);
+        assert_true(read.has_model);
+        assert_memory_equal(read.model.sha256, frame.model.sha256, 32);
+        assert_string_equal(read.model.name, frame.model.name);
+        assert_int_equal(read.model.version, 3);
+        assert_int_equal(read.model.window, 2048);
+        assert_int_equal(read.model.overlap, 700);
+    }
+}
+
+static void a_flipped_bit_in_a_model_is_found(void **state) {
+    (void)state;
+    az_frame frame = model_frame(), read;
+    uint8_t buf[AZ_FRAME_HEADER_MAX];
+    size_t size = az_frame_header_write(buf, &frame);
+    for (size_t bit = AZ_FRAME_HEADER_NBYTES * 8; bit < size * 8; bit++) {
+        uint8_t flipped[AZ_FRAME_HEADER_MAX] = {0};
+        size_t n_used;
+        az_error error = {0};
+        memcpy(flipped, buf, size);
+        flipped[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        az_status status =
+            az_frame_header_read(&read, flipped, sizeof flipped, 70, &n_used, &error);
+        /* A longer length may ask for more than there is. */
+        if (bit < (AZ_FRAME_HEADER_NBYTES + 1) * 8 && status == AZ_OK)
+            assert_int_equal(n_used, 0);
+        else
+            assert_int_equal(status, AZ_ERROR_DAMAGED);
+    }
+}
+
+/* A name that ends early, a window of 0, an overlap as large: with the right check. */
+static void a_model_that_lies_is_refused(void **state) {
+    (void)state;
+    const struct {
+        size_t at;
+        uint8_t value;
+    } lies[] = {{38, 0}, {34, 0}, {37, 0x08}};
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        az_frame frame = model_frame(), read;
+        uint8_t buf[AZ_FRAME_HEADER_MAX], *part = buf + AZ_FRAME_HEADER_NBYTES;
+        size_t n_used, size = az_frame_header_write(buf, &frame);
+        az_hash hash;
+        part[lies[i].at] = lies[i].value;
+        if (lies[i].at == 34)
+            part[35] = 0;
+        az_hash_begin(&hash, az_frame_seed(&frame));
+        az_hash_add(&hash, part, size - AZ_FRAME_HEADER_NBYTES - 4);
+        az_write_le32(buf + size - 4, az_hash_value(&hash));
+        assert_int_equal(az_frame_header_read(&read, buf, size, 0, &n_used, NULL),
+                         AZ_ERROR_DAMAGED);
     }
 }
 
@@ -45,15 +126,16 @@ static void a_flipped_bit_in_a_frame_header_is_found(void **state) {
     (void)state;
     az_frame frame = some_frame(), read;
     for (int bit = 0; bit < AZ_FRAME_HEADER_NBYTES * 8; bit++) {
-        uint8_t buf[AZ_FRAME_HEADER_NBYTES];
+        uint8_t buf[AZ_FRAME_HEADER_MAX];
         size_t n_used;
         az_error error = {0};
         az_frame_header_write(buf, &frame);
         buf[bit / 8] ^= (uint8_t)(1 << bit % 8);
         az_status status = az_frame_header_read(&read, buf, sizeof buf, 70, &n_used, &error);
         assert_int_equal(status, bit < 32   ? AZ_ERROR_FORMAT
-                                 : bit < 40 ? AZ_ERROR_VERSION
-                                            : AZ_ERROR_DAMAGED);
+                                 : bit == 36 ? AZ_ERROR_DAMAGED /* the flag of a model */
+                                 : bit < 40  ? AZ_ERROR_VERSION
+                                             : AZ_ERROR_DAMAGED);
         assert_int_equal(error.status, status);
         assert_in_range(error.offset, 70, 70 + AZ_FRAME_HEADER_NBYTES);
     }
@@ -417,6 +499,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(every_frame_header_reads_as_written),
         cmocka_unit_test(a_part_of_a_frame_header_needs_more),
         cmocka_unit_test(a_flipped_bit_in_a_frame_header_is_found),
+        cmocka_unit_test(a_model_is_read_as_written),
+        cmocka_unit_test(a_flipped_bit_in_a_model_is_found),
+        cmocka_unit_test(a_model_that_lies_is_refused),
         cmocka_unit_test(only_existing_level_bytes_are_taken),
         cmocka_unit_test(every_block_header_reads_as_written),
         cmocka_unit_test(a_block_of_another_frame_or_number_is_refused),

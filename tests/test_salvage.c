@@ -289,7 +289,7 @@ static void salvage_of_hostile_marks_takes_little_time(void **state) {
     for (int what = 0; what < 3; what++) {
         bytes archive = {make_content(KIND_REPEAT, n, 1), n};
         az_frame frame = {.method = 1, .method_version = 1, .level = 1, .block_log2 = 26};
-        uint8_t head[AZ_FRAME_HEADER_NBYTES + AZ_BLOCK_HEADER_MAX];
+        uint8_t head[AZ_FRAME_HEADER_MAX + AZ_BLOCK_HEADER_MAX];
         size_t head_nbytes = 0, step = 40;
         gaps g = {0};
         bytes start = archive_of((trip){.block_size = 1 << 26}, (const uint8_t *)"x", 1);
@@ -331,7 +331,7 @@ static void salvage_needs_no_more_memory_than_decoding(void **state) {
         gaps g = {0};
         gap lost = {0, BLOCK, 2 * BLOCK};
         trip t = {.salvage = 1, .gap = note_gap, .opaque = &g, .threads = threads};
-        t.memory_limit = (int64_t)az_codec_memory(AZ_METHOD_CM, 1, BLOCK);
+        t.memory_limit = (int64_t)az_codec_memory(&(az_coding){.method = AZ_METHOD_CM, .level = 1}, BLOCK);
         assert_int_equal(decode(t, archive.data, archive.n, &got, NULL), AZ_OK);
         check_bytes(got, want.data, want.n);
         check_gaps(&g, &lost, 1);

@@ -71,6 +71,8 @@ typedef struct az_job {
     uint64_t content_offset; /* decoder: in the frame */
     uint64_t offset;         /* decoder: in the archive */
     bool failed;             /* decoder: the payload does not give the content */
+    az_status status;        /* with a model: what went wrong, beside that */
+    az_error error;
 
     atomic_size_t n_content; /* progress, written by the worker */
     atomic_size_t n_coded;
@@ -78,9 +80,26 @@ typedef struct az_job {
     struct az_job *next;
 } az_job;
 
+/* A language model at work. */
+struct az_engine {
+    az_heap *heap;
+    az_lm_server *server;
+    uint8_t sha256[32]; /* of the model's file */
+};
+
+/* What blocks are coded with; without an engine method and level say it. */
+typedef struct az_coding {
+    int method, level;
+    az_engine *engine;
+    uint32_t window, overlap; /* tokens */
+    uint32_t n_lanes;         /* encoder; 0: by the level */
+    bool verify;              /* encoder */
+} az_coding;
+
 typedef struct az_worker {
     struct az_crew *crew;
     az_predictor *predictor;
+    az_mixed *mixed; /* with an engine */
     az_thread *thread; /* NULL: works in the calling thread */
 } az_worker;
 
@@ -98,7 +117,7 @@ typedef struct az_crew {
 
     az_worker workers[AZ_THREADS_MAX];
     int n_workers;
-    int method, level; /* of the workers' predictors */
+    az_coding coding;  /* what the workers are for */
     size_t max_nbytes; /* the largest block they take */
 
     az_monitor *monitor; /* guards what follows; NULL: no threads */
@@ -112,12 +131,12 @@ void az_crew_init(az_crew *crew, az_heap *heap, bool encodes, az_tick_fn tick, v
 void az_crew_close(az_crew *crew);
 
 /* Memory for one thread and blocks of n_bytes. */
-uint64_t az_codec_memory(int method, int level, size_t n_bytes);
+uint64_t az_codec_memory(const az_coding *coding, size_t n_bytes);
 
 /* Readies the crew for one more block of n_bytes: opens a predictor that is
  * large enough if there is none, and another worker if all are busy, fewer than
  * max_workers, and there is memory for it. Fails only if no worker is left. */
-az_status az_crew_prepare(az_crew *crew, int method, int level, size_t n_bytes, az_error *error);
+az_status az_crew_prepare(az_crew *crew, const az_coding *coding, size_t n_bytes, az_error *error);
 
 /* Gives the predictors' memory back. No job may be under way. */
 void az_crew_release(az_crew *crew);

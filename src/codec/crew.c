@@ -4,7 +4,7 @@
  * out. A crew of one has no thread: the block is coded in the calling thread.
  * So it is, too, when no thread can be started.
  */
-#include "codec.h"
+#include "lm_block.h"
 
 #include <assert.h>
 
@@ -49,35 +49,62 @@ static bool job_tick(void *opaque, size_t n_content, size_t n_coded) {
     return !atomic_load_explicit(&run->crew->stop, memory_order_relaxed);
 }
 
-static void encode_job(az_predictor *predictor, az_job *job, job_run *run) {
+static az_lm_coder lm_coder(const az_worker *worker) {
+    const az_coding *c = &worker->crew->coding;
+    return (az_lm_coder){.predictor = worker->predictor,
+                         .mixed = worker->mixed,
+                         .heap = worker->crew->heap,
+                         .settings = {c->window, c->overlap},
+                         .level = c->level,
+                         .n_lanes = c->n_lanes,
+                         .verify = c->verify};
+}
+
+static void encode_job(az_worker *worker, az_job *job, job_run *run) {
     az_block_header *block = &job->block;
     size_t n = SIZE_MAX;
     /* A byte saved is the least for which it is coded. */
-    if (block->content_nbytes > 0)
-        n = az_block_encode(predictor, job->content.data, block->content_nbytes, job->coded.data,
-                            block->content_nbytes - 1, job_tick, run);
+    if (block->content_nbytes > 0 && worker->mixed) {
+        az_lm_coder coder = lm_coder(worker);
+        job->status =
+            az_lm_block_encode(&coder, job->content.data, block->content_nbytes, job->coded.data,
+                               block->content_nbytes - 1, &n, job_tick, run, &job->error);
+    } else if (block->content_nbytes > 0) {
+        n = az_block_encode(worker->predictor, job->content.data, block->content_nbytes,
+                            job->coded.data, block->content_nbytes - 1, job_tick, run);
+    }
     block->stored = n == SIZE_MAX;
     block->payload_nbytes = block->stored ? block->content_nbytes : (uint32_t)n;
     if (!block->stored)
         block->content_check = az_check(job->content.data, block->content_nbytes);
 }
 
-static void decode_job(az_predictor *predictor, az_job *job, job_run *run) {
+static void decode_job(az_worker *worker, az_job *job, job_run *run) {
     const az_block_header *block = &job->block;
+    const uint8_t *payload = job->coded.data + block->header_nbytes;
     if (block->stored)
         return; /* its check has been compared */
-    job->failed = !az_block_decode(predictor, job->content.data, block->content_nbytes,
-                                   job->coded.data + block->header_nbytes, block->payload_nbytes,
-                                   job_tick, run) ||
-                  az_check(job->content.data, block->content_nbytes) != block->content_check;
+    if (worker->mixed) {
+        az_lm_coder coder = lm_coder(worker);
+        az_status status =
+            az_lm_block_decode(&coder, job->content.data, block->content_nbytes, payload,
+                               block->payload_nbytes, job_tick, run, &job->error);
+        job->failed = status == AZ_ERROR_DAMAGED || status == AZ_ERROR_CANCELLED;
+        job->status = job->failed ? AZ_OK : status;
+    } else {
+        job->failed = !az_block_decode(worker->predictor, job->content.data, block->content_nbytes,
+                                       payload, block->payload_nbytes, job_tick, run);
+    }
+    if (!job->failed && job->status == AZ_OK)
+        job->failed = az_check(job->content.data, block->content_nbytes) != block->content_check;
 }
 
 static void do_job(az_worker *worker, az_job *job, bool in_caller) {
     job_run run = {.crew = worker->crew, .job = job, .in_caller = in_caller};
     if (worker->crew->encodes)
-        encode_job(worker->predictor, job, &run);
+        encode_job(worker, job, &run);
     else
-        decode_job(worker->predictor, job, &run);
+        decode_job(worker, job, &run);
     atomic_store(&job->n_content, job->block.content_nbytes);
     atomic_store(&job->n_coded, job->block.payload_nbytes);
 }
@@ -131,6 +158,7 @@ static void dismiss(az_crew *crew) {
         if (crew->workers[i].thread)
             az_thread_join(crew->heap, crew->workers[i].thread);
         az_predictor_close(&crew->workers[i].predictor);
+        az_mixed_close(&crew->workers[i].mixed);
         crew->workers[i].thread = NULL;
     }
     crew->n_workers = 0;
@@ -165,22 +193,41 @@ static az_status settle(az_crew *crew, az_error *error) {
     return AZ_OK;
 }
 
-uint64_t az_codec_memory(int method, int level, size_t n_bytes) {
-    return az_predictor_memory(method, level, n_bytes) + 2 * (uint64_t)n_bytes + AZ_HANDLE_NBYTES;
+/* Bytes of text that a token stands for, at least, where it matters. */
+enum { TOKEN_NBYTES = 3 };
+
+uint64_t az_codec_memory(const az_coding *c, size_t n_bytes) {
+    uint64_t n = 2 * (uint64_t)n_bytes + AZ_HANDLE_NBYTES;
+    if (!c->engine)
+        return n + az_predictor_memory(c->method, c->level, n_bytes);
+    const az_lm_server *server = c->engine->server;
+    const az_mixed_settings settings = {c->window, c->overlap};
+    uint32_t n_lanes = c->n_lanes ? c->n_lanes : az_mixed_lanes(c->level, n_bytes / TOKEN_NBYTES);
+    return n + 6 * (uint64_t)n_bytes + az_predictor_memory(AZ_METHOD_CM, AZ_LM_CM_LEVEL, n_bytes) +
+           az_mixed_memory(az_lm_server_model(server),
+                           az_lm_server_vocabulary(server)->strings.n, &settings, n_bytes, n_lanes);
 }
 
 static az_status add_worker(az_crew *crew, az_error *error) {
     az_worker *worker = &crew->workers[crew->n_workers];
     worker->crew = crew;
     worker->thread = NULL;
-    AZ_TRY(az_predictor_open(&worker->predictor, crew->heap, crew->method, crew->level,
-                             crew->max_nbytes, error));
+    const az_coding *c = &crew->coding;
+    AZ_TRY(az_predictor_open(&worker->predictor, crew->heap, AZ_METHOD_CM,
+                             c->engine ? AZ_LM_CM_LEVEL : c->level, crew->max_nbytes, error));
+    az_status status =
+        c->engine ? az_mixed_open(&worker->mixed, c->engine->server, crew->heap, error) : AZ_OK;
+    if (status != AZ_OK) {
+        az_predictor_close(&worker->predictor);
+        return status;
+    }
     if (crew->max_workers > 1 && !crew->monitor)
         crew->monitor = az_monitor_open(crew->heap);
     if (crew->max_workers > 1 && crew->monitor)
         worker->thread = az_thread_start(crew->heap, worker_main, worker);
     if (!worker->thread && crew->n_workers > 0) {
         az_predictor_close(&worker->predictor);
+        az_mixed_close(&worker->mixed);
         return az_error_set(error, AZ_ERROR_THREAD, AZ_ERROR_NO_OFFSET, "no thread can be started");
     }
     if (!worker->thread)
@@ -192,25 +239,31 @@ static az_status add_worker(az_crew *crew, az_error *error) {
 /* The sentence of a memory limit says what the whole handle needs. */
 static az_status first_worker_failed(const az_crew *crew, az_status status, az_error *error) {
     uint64_t limit = az_heap_limit(crew->heap);
-    uint64_t need = az_codec_memory(crew->method, crew->level, crew->max_nbytes);
+    uint64_t need = az_codec_memory(&crew->coding, crew->max_nbytes);
     if (status != AZ_ERROR_MEMORY_LIMIT || need <= limit)
         return status;
     return az_error_set(error, status, AZ_ERROR_NO_OFFSET,
                         "level %d needs %llu bytes of memory for a block of %llu, but the limit "
                         "is %llu",
-                        crew->level, (unsigned long long)need, (unsigned long long)crew->max_nbytes,
+                        crew->coding.level, (unsigned long long)need, (unsigned long long)crew->max_nbytes,
                         (unsigned long long)limit);
 }
 
-az_status az_crew_prepare(az_crew *crew, int method, int level, size_t n_bytes, az_error *error) {
-    bool fits = crew->method == method && crew->level == level && n_bytes <= crew->max_nbytes;
+static bool is_same(const az_coding *a, const az_coding *b) {
+    return a->method == b->method && a->level == b->level && a->engine == b->engine &&
+           a->window == b->window && a->overlap == b->overlap && a->n_lanes == b->n_lanes &&
+           a->verify == b->verify;
+}
+
+az_status az_crew_prepare(az_crew *crew, const az_coding *coding, size_t n_bytes,
+                          az_error *error) {
+    bool fits = is_same(&crew->coding, coding) && n_bytes <= crew->max_nbytes;
     if (crew->n_workers > 0 && !fits) {
         AZ_TRY(settle(crew, error));
         dismiss(crew);
     }
     if (crew->n_workers == 0) {
-        crew->method = method;
-        crew->level = level;
+        crew->coding = *coding;
         crew->max_nbytes = n_bytes;
         az_status status = add_worker(crew, error);
         return status == AZ_OK ? AZ_OK : first_worker_failed(crew, status, error);
@@ -221,7 +274,7 @@ az_status az_crew_prepare(az_crew *crew, int method, int level, size_t n_bytes, 
     bool all_busy = crew->n_pending >= crew->n_workers;
     az_monitor_unlock(crew->monitor);
     /* Its predictor, and buffers for the block that it will work on. */
-    uint64_t need = az_codec_memory(method, level, crew->max_nbytes);
+    uint64_t need = az_codec_memory(coding, crew->max_nbytes);
     if (all_busy && az_heap_room(crew->heap) >= need && add_worker(crew, NULL) != AZ_OK)
         crew->max_workers = crew->n_workers; /* fewer will do */
     return AZ_OK;
@@ -233,6 +286,7 @@ void az_crew_submit(az_crew *crew, az_job *job) {
     atomic_store(&job->n_content, 0);
     atomic_store(&job->n_coded, 0);
     job->failed = false;
+    job->status = AZ_OK;
     job->next = NULL;
     assert(crew->n_workers > 0);
     if (!crew->workers[0].thread) {

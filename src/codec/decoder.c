@@ -96,6 +96,11 @@ void az_decoder_set_gap_fn(az_decoder *d, az_gap_fn fn, void *opaque) {
     d->gap_opaque = opaque;
 }
 
+void az_decoder_set_engines(az_decoder *d, az_find_engine_fn find, void *opaque) {
+    d->find = find;
+    d->find_opaque = opaque;
+}
+
 static az_status start(az_decoder *d, az_error *error) {
     int threads = d->threads ? d->threads : az_cpu_count();
     d->crew.max_workers = threads < AZ_THREADS_MAX ? threads : AZ_THREADS_MAX;
@@ -225,6 +230,9 @@ static az_status give(az_decoder *d, az_output *out, bool *out_full, az_error *e
             return AZ_OK;
         if (job->is_end) {
             give_end(d, job);
+        } else if (job->status != AZ_OK) {
+            *error = job->error;
+            return job->status;
         } else if (job->failed && !d->salvage) {
             return az_error_set(error, AZ_ERROR_DAMAGED, job->offset,
                                 "block %llu is damaged: its content's check does not match",

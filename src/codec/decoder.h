@@ -76,6 +76,9 @@ struct az_decoder {
     void *progress_opaque;
     az_gap_fn gap;
     void *gap_opaque;
+    az_find_engine_fn find;
+    void *find_opaque;
+    az_coding coding; /* of the last frame that needs a model */
     int threads;
     bool salvage;
     bool started;
@@ -139,6 +142,13 @@ static inline az_job *az_free_job(az_decoder *d) {
  * *step is AZ_STEP_WAIT. */
 az_status az_decoder_reserve(az_decoder *d, az_buffer *buffer, size_t n_bytes, size_t keep,
                              az_step *step, az_error *error);
+
+/* What the blocks of the reader's frame are decoded with. */
+static inline az_coding az_decoder_coding(const az_decoder *d) {
+    const az_frame *frame = &d->reader.frame;
+    return frame->has_model ? d->coding
+                            : (az_coding){.method = frame->method, .level = frame->level};
+}
 
 /* ---- The reader ----------------------------------------------------------------- */
 

@@ -25,6 +25,11 @@ struct az_encoder {
     void *progress_opaque;
 
     int level;
+    az_engine *engine;
+    char model_name[64];
+    uint32_t window_set, overlap_set, n_lanes_set; /* 0: by the level */
+    bool verify;
+    az_coding coding; /* what follows from that */
     int threads;
     uint64_t block_nbytes_set; /* 0: the level's own */
     int64_t content_nbytes;    /* as told; -1: unknown */
@@ -43,7 +48,7 @@ struct az_encoder {
     bool finished;
 
     az_index_writer index;
-    uint8_t head[AZ_FRAME_HEADER_NBYTES + AZ_BLOCK_HEADER_MAX];
+    uint8_t head[AZ_FRAME_HEADER_MAX + AZ_BLOCK_HEADER_MAX];
     piece pieces[2]; /* what is being given out */
     int n_pieces;
     bool giving_job; /* the pieces are the first job's */
@@ -141,8 +146,43 @@ az_status az_encoder_set(az_encoder *e, az_param param, int64_t value, az_error 
             return bad_value(error, "the content size", value);
         e->content_nbytes = value;
         return AZ_OK;
+    case AZ_PARAM_LANES:
+        if (value < 0 || value > AZ_MIXED_LANES_MAX)
+            return bad_value(error, "the number of lanes", value);
+        e->n_lanes_set = (uint32_t)value;
+        return AZ_OK;
+    case AZ_PARAM_CONTEXT:
+        if (value != 0 && (value < AZ_MIXED_WINDOW_MIN || value > AZ_MIXED_WINDOW_MAX))
+            return bad_value(error, "the window", value);
+        e->window_set = (uint32_t)value;
+        return AZ_OK;
+    case AZ_PARAM_OVERLAP:
+        if (value < 0 || value >= AZ_MIXED_WINDOW_MAX)
+            return bad_value(error, "the overlap", value);
+        e->overlap_set = (uint32_t)value;
+        return AZ_OK;
+    case AZ_PARAM_VERIFY:
+        if (value < 0 || value > 1)
+            return bad_value(error, "verification", value);
+        e->verify = value == 1;
+        return AZ_OK;
     default: return bad_value(error, "an encoder's parameter", (int64_t)param);
     }
+}
+
+az_status az_encoder_set_engine(az_encoder *e, az_engine *engine, const char *name,
+                                az_error *error) {
+    if (e->started)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "parameters can't be set once encoding has begun");
+    if (engine && (!name || strlen(name) >= sizeof e->model_name))
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "a model's name of at most %d bytes is needed",
+                            (int)sizeof e->model_name - 1);
+    e->engine = engine;
+    if (engine)
+        memcpy(e->model_name, name, strlen(name) + 1);
+    return AZ_OK;
 }
 
 void az_encoder_set_progress(az_encoder *e, az_progress_fn fn, void *opaque) {
@@ -155,15 +195,52 @@ static size_t block_nbytes(const az_encoder *e) {
                                : az_predictor_block_nbytes(AZ_METHOD_CM, e->level);
 }
 
+static az_coding coding_of(const az_encoder *e) {
+    az_coding c = {.method = AZ_METHOD_CM, .level = e->level, .engine = e->engine};
+    if (!e->engine)
+        return c;
+    const az_lm_info *info = az_lm_get_info(az_lm_server_model(e->engine->server));
+    c.method = AZ_METHOD_LM;
+    c.window = e->window_set ? e->window_set : az_mixed_window(e->level, info);
+    c.overlap = info->rolls ? 0 : e->overlap_set ? e->overlap_set : c.window / 2;
+    c.n_lanes = e->n_lanes_set;
+    c.verify = e->verify;
+    return c;
+}
+
 uint64_t az_encoder_memory(const az_encoder *e, uint64_t in_nbytes) {
     size_t n = block_nbytes(e);
-    return az_codec_memory(AZ_METHOD_CM, e->level, in_nbytes < n ? (size_t)in_nbytes : n);
+    az_coding c = coding_of(e);
+    return az_codec_memory(&c, in_nbytes < n ? (size_t)in_nbytes : n);
+}
+
+/* What the header says of the model. */
+static az_status note_model(az_encoder *e, az_error *error) {
+    const az_lm_info *info = az_lm_get_info(az_lm_server_model(e->engine->server));
+    if (e->coding.overlap >= e->coding.window ||
+        (!info->rolls && e->coding.window > info->n_trained))
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "a window of %u tokens with an overlap of %u: the window can have at "
+                            "most %u with this model, the overlap must be smaller",
+                            e->coding.window, e->coding.overlap,
+                            info->rolls ? AZ_MIXED_WINDOW_MAX : info->n_trained);
+    az_frame_model *m = &e->frame.model;
+    e->frame.has_model = true;
+    memcpy(m->sha256, e->engine->sha256, sizeof m->sha256);
+    memcpy(m->name, e->model_name, sizeof m->name);
+    m->version = AZ_LM_VERSION;
+    m->window = (uint16_t)e->coding.window;
+    m->overlap = (uint16_t)e->coding.overlap;
+    return AZ_OK;
 }
 
 static az_status start(az_encoder *e, az_error *error) {
     e->block_nbytes = block_nbytes(e);
-    e->frame.method = AZ_METHOD_CM;
-    e->frame.method_version = (uint8_t)az_predictor_version(AZ_METHOD_CM);
+    e->coding = coding_of(e);
+    e->frame.method = (uint8_t)e->coding.method;
+    e->frame.method_version = (uint8_t)az_predictor_version(e->coding.method);
+    if (e->engine)
+        AZ_TRY(note_model(e, error));
     e->frame.level = (uint8_t)e->level;
     while ((size_t)1 << e->frame.block_log2 < e->block_nbytes)
         e->frame.block_log2++;
@@ -176,6 +253,9 @@ static az_status start(az_encoder *e, az_error *error) {
                             e->level, (unsigned long long)need, (unsigned long long)limit);
     int threads = e->threads ? e->threads : az_cpu_count();
     e->crew.max_workers = threads < AZ_THREADS_MAX ? threads : AZ_THREADS_MAX;
+    /* The engine has threads of its own; a second block goes through cm meanwhile. */
+    if (e->engine && e->crew.max_workers > 2)
+        e->crew.max_workers = 2;
     /* Input that fits one block keeps one worker busy. */
     if (e->content_nbytes >= 0 && (uint64_t)e->content_nbytes <= e->block_nbytes)
         e->crew.max_workers = 1;
@@ -197,11 +277,15 @@ static void add_piece(az_encoder *e, const uint8_t *data, size_t n_bytes) {
 /* Makes the first job's block ready to be given out. */
 static az_status give_job(az_encoder *e, az_error *error) {
     az_job *job = &e->jobs[e->first_job];
+    if (job->status != AZ_OK) {
+        if (error)
+            *error = job->error;
+        return job->status;
+    }
     const uint8_t *payload = job->block.stored ? job->content.data : job->coded.data;
     size_t n = 0;
     if (job->block.number == 0) {
-        az_frame_header_write(e->head, &e->frame);
-        n = AZ_FRAME_HEADER_NBYTES;
+        n = az_frame_header_write(e->head, &e->frame);
     }
     n += az_block_header_write(e->head + n, &e->frame, &job->block, payload);
     if (!(job->block.number == 0 && job->block.last))
@@ -314,7 +398,7 @@ static az_status hand_over(az_encoder *e, bool last, bool *ready, az_error *erro
     job->block = (az_block_header){.number = e->n_blocks, .last = last};
     job->block.content_nbytes = (uint32_t)n;
     if (n > 0)
-        AZ_TRY(az_crew_prepare(&e->crew, AZ_METHOD_CM, e->level, n, error));
+        AZ_TRY(az_crew_prepare(&e->crew, &e->coding, n, error));
     e->n_blocks++;
     e->collecting = false;
     e->all_in = last;
@@ -322,6 +406,7 @@ static az_status hand_over(az_encoder *e, bool last, bool *ready, az_error *erro
         az_crew_submit(&e->crew, job);
     } else {
         job->block.stored = true;
+        job->status = AZ_OK;
         job->state = AZ_JOB_DONE;
     }
     return az_crew_tick(&e->crew, error);

@@ -4,6 +4,8 @@
  */
 #include "decoder.h"
 
+#include <stdio.h>
+
 static az_status ends_early(const az_reader *r, const char *where, az_error *error) {
     return az_error_set(error, AZ_ERROR_TRUNCATED, r->offset + az_window_nbytes(r),
                         "the archive ends too early, in %s, after %llu bytes", where,
@@ -11,15 +13,24 @@ static az_status ends_early(const az_reader *r, const char *where, az_error *err
 }
 
 az_status az_frame_supported(const az_frame *frame, uint64_t offset, az_error *error) {
-    if (frame->method != AZ_METHOD_CM)
+    if (frame->method != AZ_METHOD_CM && frame->method != AZ_METHOD_LM)
         return az_error_set(error, AZ_ERROR_VERSION, offset + 5,
                             "the archive was made by method %d, which this aizip doesn't know",
                             frame->method);
-    int version = az_predictor_version(AZ_METHOD_CM);
+    int version = az_predictor_version(frame->method);
     if (frame->method_version != version)
         return az_error_set(error, AZ_ERROR_VERSION, offset + 6,
-                            "the archive was made by cm version %d; this aizip decodes version %d",
-                            frame->method_version, version);
+                            "the archive was made by %s version %d; this aizip decodes version %d",
+                            frame->method == AZ_METHOD_CM ? "cm" : "lm+cm", frame->method_version,
+                            version);
+    if (frame->has_model != (frame->method == AZ_METHOD_LM))
+        return az_error_set(error, AZ_ERROR_DAMAGED, offset + 4,
+                            "the archive's method and its note of a model contradict each other");
+    if (frame->has_model && frame->model.version != AZ_LM_VERSION)
+        return az_error_set(error, AZ_ERROR_VERSION, offset + AZ_FRAME_HEADER_NBYTES,
+                            "the archive was made by language model arithmetic version %d; this "
+                            "aizip has version %d",
+                            frame->model.version, AZ_LM_VERSION);
     return AZ_OK;
 }
 
@@ -76,13 +87,55 @@ static az_status no_frame(az_decoder *d, az_status status, az_error *error) {
     return status;
 }
 
+/* The sentence for a model that nobody has. */
+static az_status needs_model(const az_frame_model *m, uint64_t offset, az_error *error) {
+    char name[sizeof m->name], hash[2 * sizeof m->sha256 + 1];
+    for (size_t i = 0; i < sizeof name; i++)
+        name[i] = m->name[i] == 0 || (m->name[i] >= ' ' && m->name[i] < 127) ? m->name[i] : '?';
+    for (size_t i = 0; i < sizeof m->sha256; i++)
+        snprintf(hash + 2 * i, 3, "%02x", m->sha256[i]);
+    return az_error_set(error, AZ_ERROR_MODEL, offset,
+                        "the archive needs the language model %s (SHA-256 %s)", name, hash);
+}
+
+/* What the frame is decoded with: d->coding. */
+static az_status find_engine(az_decoder *d, const az_frame *frame, az_error *error) {
+    const az_frame_model *m = &frame->model;
+    if (!frame->has_model)
+        return AZ_OK;
+    d->coding = (az_coding){.method = frame->method, .level = frame->level};
+    az_error found = {0};
+    d->coding.window = m->window;
+    d->coding.overlap = m->overlap;
+    if (d->find)
+        d->coding.engine = d->find(d->find_opaque, m->sha256, m->name, &found);
+    if (!d->coding.engine && found.status != AZ_OK) {
+        *error = found;
+        return found.status;
+    }
+    if (!d->coding.engine ||
+        memcmp(d->coding.engine->sha256, m->sha256, sizeof m->sha256) != 0)
+        return needs_model(m, d->reader.offset, error);
+    const az_lm_info *info = az_lm_get_info(az_lm_server_model(d->coding.engine->server));
+    if (m->window < AZ_MIXED_WINDOW_MIN || m->window > AZ_MIXED_WINDOW_MAX ||
+        (!info->rolls && m->window > info->n_trained))
+        return az_error_set(error, AZ_ERROR_DAMAGED, d->reader.offset + AZ_FRAME_HEADER_NBYTES,
+                            "the archive's window of %u tokens is impossible", m->window);
+    return AZ_OK;
+}
+
 static az_status read_frame(az_decoder *d, az_input *in, az_step *step, az_error *error) {
     az_reader *r = &d->reader;
     az_frame frame;
     size_t n_used;
-    AZ_TRY(az_window_fill(d, in, AZ_FRAME_HEADER_NBYTES, step, error));
-    if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !az_input_ended(r, in)))
-        return AZ_OK;
+    size_t want = AZ_FRAME_HEADER_NBYTES, had;
+    do {
+        had = want;
+        AZ_TRY(az_window_fill(d, in, want, step, error));
+        if (*step == AZ_STEP_WAIT || (*step == AZ_STEP_IN && !az_input_ended(r, in)))
+            return AZ_OK;
+        want = az_frame_header_need(az_window(r), az_window_nbytes(r));
+    } while (want > had && *step == AZ_STEP_ON);
     *step = AZ_STEP_ON;
     if (az_window_nbytes(r) == 0) {
         r->state = AZ_READ_END;
@@ -99,6 +152,7 @@ static az_status read_frame(az_decoder *d, az_input *in, az_step *step, az_error
     status = az_frame_supported(&frame, r->offset, error);
     if (status != AZ_OK)
         return no_frame(d, status, error);
+    AZ_TRY(find_engine(d, &frame, error));
     az_window_skip(r, n_used);
     az_reader_begin_frame(r, &frame);
     return AZ_OK;
@@ -182,7 +236,8 @@ static az_status prepare(az_decoder *d, az_job *job, az_step *step, az_error *er
     size_t n = r->block.content_nbytes;
     if (r->block.stored)
         return AZ_OK;
-    az_status status = az_crew_prepare(&d->crew, r->frame.method, r->frame.level, n, error);
+    az_coding coding = az_decoder_coding(d);
+    az_status status = az_crew_prepare(&d->crew, &coding, n, error);
     if (status == AZ_ERROR_MEMORY || status == AZ_ERROR_MEMORY_LIMIT) {
         if (d->n_jobs > 0) {
             *step = AZ_STEP_WAIT;
@@ -190,7 +245,7 @@ static az_status prepare(az_decoder *d, az_job *job, az_step *step, az_error *er
         }
         az_buffer_close(&job->content, d->heap);
         az_buffer_close(&job->coded, d->heap);
-        status = az_crew_prepare(&d->crew, r->frame.method, r->frame.level, n, error);
+        status = az_crew_prepare(&d->crew, &coding, n, error);
     }
     AZ_TRY(status);
     return az_decoder_reserve(d, &job->content, n, 0, step, error);

@@ -236,7 +236,7 @@ static az_status find(az_decoder *d, az_input *in, size_t at, verdict *v, az_ste
 /* Whether the header at `head` may have had this level byte: it is the one that
  * is there, or the header's check speaks for it. */
 static bool level_is_likely(const uint8_t head[AZ_FRAME_HEADER_NBYTES], const az_frame *frame) {
-    uint8_t buf[AZ_FRAME_HEADER_NBYTES];
+    uint8_t buf[AZ_FRAME_HEADER_MAX];
     az_frame_header_write(buf, frame);
     return buf[7] == head[7] || buf[8] == head[8];
 }
@@ -312,8 +312,9 @@ static void end_own_search(az_reader *r) {
 static bool may_hold_block(const az_decoder *d) {
     const az_reader *r = &d->reader;
     uint64_t block = az_frame_block_nbytes(&r->frame);
+    az_coding coding = az_decoder_coding(d);
     uint64_t need = 2 * (block + AZ_BLOCK_HEADER_MAX) +
-                    az_codec_memory(r->frame.method, r->frame.level, (size_t)block);
+                    az_codec_memory(&coding, (size_t)block);
     return az_heap_room(d->heap) >= need;
 }
 

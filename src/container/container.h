@@ -37,6 +37,15 @@ az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more);
 
 /* ---- The frame header -------------------------------------------------- */
 
+/* The language model that a frame needs, and how it is used. */
+typedef struct az_frame_model {
+    uint8_t sha256[32]; /* of the model's file */
+    uint8_t version;    /* AZ_LM_VERSION */
+    uint16_t window;    /* tokens that it sees at most, */
+    uint16_t overlap;   /* and that it is fed again when a window of learnt positions is full */
+    char name[64];      /* for people; any bytes, NUL-terminated */
+} az_frame_model;
+
 typedef struct az_frame {
     uint8_t method; /* what coded the blocks, and its numeric version */
     uint8_t method_version;
@@ -44,9 +53,13 @@ typedef struct az_frame {
     uint8_t block_log2; /* of the block size, 16..26 */
     uint32_t id;        /* the check of block 0, which every later block repeats */
     bool id_known;
+    bool has_model; /* extension flag 1: the header goes on with `model` */
+    az_frame_model model;
 } az_frame;
 
+/* Without a model; and with: its length 1, hash 32, version 1, window 2, overlap 2, name, check 4. */
 #define AZ_FRAME_HEADER_NBYTES 9
+#define AZ_FRAME_HEADER_MAX (9 + 1 + 32 + 1 + 2 + 2 + 63 + 4)
 
 static inline uint32_t az_frame_block_nbytes(const az_frame *frame) {
     return (uint32_t)1 << frame->block_log2;
@@ -60,7 +73,11 @@ uint32_t az_frame_seed(const az_frame *frame);
 uint8_t az_frame_level_byte(const az_frame *frame);
 bool az_frame_set_level_byte(az_frame *frame, uint8_t byte);
 
-void az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_NBYTES], const az_frame *frame);
+/* Returns its size. */
+size_t az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_MAX], const az_frame *frame);
+
+/* How many bytes the frame header needs that begins like buf[0..n_bytes), as far as they tell. */
+size_t az_frame_header_need(const uint8_t *buf, size_t n_bytes);
 
 /* Reads a frame header at the start of buf[0..n_bytes), which is at `offset` in
  * the archive. *n_used receives its size, 0 if more bytes are needed. Does not

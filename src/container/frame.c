@@ -21,6 +21,7 @@ static const uint8_t index_mark[AZ_MARK_NBYTES] = {AZ_MARK_BYTE, 'I', 'X', 'D'};
 static const uint8_t block_mark[AZ_MARK_NBYTES - 1] = {AZ_MARK_BYTE, 'B', 'K'};
 
 enum { BLOCK_LAST = 1, BLOCK_STORED = 2 };
+enum { FLAG_MODEL = 1, MODEL_FIXED_NBYTES = 32 + 1 + 2 + 2 };
 
 az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more) {
     size_t n = n_bytes < AZ_MARK_NBYTES ? n_bytes : AZ_MARK_NBYTES;
@@ -54,7 +55,7 @@ bool az_frame_set_level_byte(az_frame *frame, uint8_t byte) {
 }
 
 static void write_settings(uint8_t buf[4], const az_frame *frame) {
-    buf[0] = AZ_FORMAT_VERSION;
+    buf[0] = (uint8_t)(AZ_FORMAT_VERSION | (frame->has_model ? FLAG_MODEL : 0) << 4);
     buf[1] = frame->method;
     buf[2] = frame->method_version;
     buf[3] = az_frame_level_byte(frame);
@@ -66,10 +67,76 @@ uint32_t az_frame_seed(const az_frame *frame) {
     return az_read_le32(settings);
 }
 
-void az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_NBYTES], const az_frame *frame) {
+/* The check of the model's part, its length included. */
+static uint32_t model_check(const az_frame *frame, const uint8_t *part, size_t n_bytes) {
+    az_hash hash;
+    az_hash_begin(&hash, az_frame_seed(frame));
+    az_hash_add(&hash, part, n_bytes);
+    return az_hash_value(&hash);
+}
+
+static size_t write_model(uint8_t *part, const az_frame *frame) {
+    const az_frame_model *m = &frame->model;
+    size_t name_nbytes = strlen(m->name);
+    part[0] = (uint8_t)(MODEL_FIXED_NBYTES + name_nbytes);
+    memcpy(part + 1, m->sha256, 32);
+    part[33] = m->version;
+    part[34] = (uint8_t)m->window;
+    part[35] = (uint8_t)(m->window >> 8);
+    part[36] = (uint8_t)m->overlap;
+    part[37] = (uint8_t)(m->overlap >> 8);
+    memcpy(part + 38, m->name, name_nbytes);
+    size_t n = 38 + name_nbytes;
+    az_write_le32(part + n, model_check(frame, part, n));
+    return n + 4;
+}
+
+size_t az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_MAX], const az_frame *frame) {
     memcpy(buf, frame_mark, 4);
     write_settings(buf + 4, frame);
     buf[8] = (uint8_t)az_check(buf, 8);
+    size_t n = AZ_FRAME_HEADER_NBYTES;
+    return frame->has_model ? n + write_model(buf + n, frame) : n;
+}
+
+size_t az_frame_header_need(const uint8_t *buf, size_t n_bytes) {
+    size_t n = AZ_FRAME_HEADER_NBYTES;
+    if (n_bytes < 5 || (buf[4] >> 4 & FLAG_MODEL) == 0)
+        return n;
+    return n_bytes <= n ? n + 1 : n + 1 + buf[n] + 4;
+}
+
+/* The model's part, at `part`; the frame's settings are known. *n_used: 0 if bytes are missing. */
+static az_status read_model(az_frame *frame, const uint8_t *part, size_t n_bytes, uint64_t offset,
+                            size_t *n_used, az_error *error) {
+    *n_used = 0;
+    if (n_bytes < 1)
+        return AZ_OK;
+    size_t n = (size_t)1 + part[0];
+    if (part[0] < MODEL_FIXED_NBYTES || part[0] > MODEL_FIXED_NBYTES + sizeof frame->model.name - 1)
+        return az_error_set(error, AZ_ERROR_DAMAGED, offset,
+                            "the archive's note of its model has %d bytes; %d to %d are possible",
+                            part[0], MODEL_FIXED_NBYTES,
+                            MODEL_FIXED_NBYTES + (int)sizeof frame->model.name - 1);
+    if (n_bytes < n + 4)
+        return AZ_OK;
+    if (az_read_le32(part + n) != model_check(frame, part, n))
+        return az_error_set(error, AZ_ERROR_DAMAGED, offset,
+                            "the archive's note of its model is damaged");
+    az_frame_model *m = &frame->model;
+    memcpy(m->sha256, part + 1, 32);
+    m->version = part[33];
+    m->window = (uint16_t)(part[34] | part[35] << 8);
+    m->overlap = (uint16_t)(part[36] | part[37] << 8);
+    memcpy(m->name, part + 38, n - 38);
+    m->name[n - 38] = 0;
+    if (m->window == 0 || m->overlap >= m->window || strlen(m->name) != n - 38)
+        return az_error_set(error, AZ_ERROR_DAMAGED, offset,
+                            "the archive's note of its model says what can't be: a window of %u "
+                            "tokens, an overlap of %u, or a name with a NUL",
+                            m->window, m->overlap);
+    *n_used = n + 4;
+    return AZ_OK;
 }
 
 az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_bytes, uint64_t offset,
@@ -83,7 +150,7 @@ az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_byt
         return az_error_set(error, AZ_ERROR_VERSION, offset + 4,
                             "the archive has format version %d; this aizip reads version %d",
                             buf[4] & 15, AZ_FORMAT_VERSION);
-    if (buf[4] >> 4 != 0)
+    if (buf[4] >> 4 & ~FLAG_MODEL)
         return az_error_set(error, AZ_ERROR_VERSION, offset + 4,
                             "the archive uses extensions (flags 0x%X) that this aizip doesn't know",
                             buf[4] >> 4);
@@ -91,13 +158,20 @@ az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_byt
         return AZ_OK;
     if (buf[8] != (uint8_t)az_check(buf, 8))
         return az_error_set(error, AZ_ERROR_DAMAGED, offset, "the archive's header is damaged");
-    az_frame read = {.method = buf[5], .method_version = buf[6]};
+    az_frame read = {
+        .method = buf[5], .method_version = buf[6], .has_model = buf[4] >> 4 & FLAG_MODEL};
     if (!az_frame_set_level_byte(&read, buf[7]))
         return az_error_set(error, AZ_ERROR_DAMAGED, offset + 7,
                             "level %d with block size 2^%d does not exist", buf[7] & 15,
                             (buf[7] >> 4) + AZ_BLOCK_LOG2_MIN);
+    size_t model_nbytes = 0, n = AZ_FRAME_HEADER_NBYTES;
+    if (read.has_model) {
+        AZ_TRY(read_model(&read, buf + n, n_bytes - n, offset + n, &model_nbytes, error));
+        if (model_nbytes == 0)
+            return AZ_OK;
+    }
     *frame = read;
-    *n_used = AZ_FRAME_HEADER_NBYTES;
+    *n_used = n + model_nbytes;
     return AZ_OK;
 }
 

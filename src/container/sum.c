@@ -23,7 +23,7 @@ typedef struct walk {
     uint8_t buf[4096]; /* small: most reads are of one header, far from the next */
 } walk;
 
-_Static_assert(sizeof((walk *)0)->buf >= 2 * AZ_BLOCK_HEADER_MAX, "a header fits");
+_Static_assert(sizeof((walk *)0)->buf >= AZ_FRAME_HEADER_MAX + AZ_BLOCK_HEADER_MAX, "a header fits");
 
 /* *p receives the bytes at `offset`, *n how many are there: at least `want`
  * unless the archive ends before. */
@@ -120,7 +120,7 @@ static az_status walk_frame(walk *w, uint64_t *offset, az_error *error) {
     frame_walk f = {.offset = *offset};
     const uint8_t *p;
     size_t n, n_used;
-    AZ_TRY(look(w, *offset, AZ_FRAME_HEADER_NBYTES, &p, &n, error));
+    AZ_TRY(look(w, *offset, AZ_FRAME_HEADER_MAX, &p, &n, error));
     if (az_frame_header_read(&f.frame, p, n, *offset, &n_used, error) != AZ_OK) {
         bool mark = n >= AZ_MARK_NBYTES && memcmp(p,
                                                   "\x9A"
@@ -167,7 +167,9 @@ static az_status step_back(walk *w, bool *found, az_error *error) {
         return AZ_OK;
     AZ_TRY(look(w, w->end - AZ_INDEX_TAIL_NBYTES, AZ_INDEX_TAIL_NBYTES, &p, &n, error));
     uint64_t index_nbytes = az_index_nbytes(p + AZ_INDEX_TAIL_NBYTES - AZ_INDEX_END_NBYTES);
-    if (index_nbytes == 0 || index_nbytes > w->end || !az_index_settings(&settings, p))
+    /* How long the header is that notes a model, an index doesn't say. */
+    if (index_nbytes == 0 || index_nbytes > w->end || !az_index_settings(&settings, p) ||
+        settings.has_model)
         return AZ_OK;
     uint64_t offset = w->end - index_nbytes;
     az_index_reader_begin(&index, &settings);

@@ -9,6 +9,8 @@
 
 enum {
     LANE_TOKENS = 4096, /* of a lane, by default */
+    WINDOW_DEFAULT = 2048,
+    WINDOW_MOST = 8192,
     ROUND_ROWS = 32,    /* the encoder looks so many rows ahead in all */
     LEARN_STRINGS = 4096,
     CUT_LOOKS = 64 /* tokens that are tried as a lane's first */
@@ -332,6 +334,14 @@ uint32_t az_mixed_lanes(int level, size_t n_tokens) {
                : level == AZ_LEVEL_MIN ? AZ_MIXED_LANES_MAX
                                        : (n_tokens + LANE_TOKENS / 2) / LANE_TOKENS;
     return n < 1 ? 1 : n > AZ_MIXED_LANES_MAX ? AZ_MIXED_LANES_MAX : (uint32_t)n;
+}
+
+uint32_t az_mixed_window(int level, const az_lm_info *info) {
+    uint32_t n = level == AZ_LEVEL_MAX   ? WINDOW_MOST
+                 : level == AZ_LEVEL_MIN ? WINDOW_DEFAULT / 2
+                                         : WINDOW_DEFAULT;
+    n = n < info->n_trained ? n : info->n_trained;
+    return n > AZ_MIXED_WINDOW_MIN ? n : AZ_MIXED_WINDOW_MIN;
 }
 
 /* Where a lane that should begin with token `at` begins: at the end of a pre-token, if there is

@@ -39,6 +39,10 @@ void az_mixed_close(az_mixed **mixed);
  * at level 9 one. */
 uint32_t az_mixed_lanes(int level, size_t n_tokens);
 
+/* Tokens of a window by default: 2,048; at level 1 half of that; at level 9 as many as the model was
+ * trained with, at most 8,192. */
+uint32_t az_mixed_window(int level, const az_lm_info *info);
+
 /* Codes content[0..n_bytes), n_bytes > 0, into coded[0..capacity). n_lanes 0: az_mixed_lanes().
  * *coded_nbytes: the coded size, or SIZE_MAX if it does not fit, or the tick said stop. Fails for
  * want of memory, or by a fault of the model's. */

@@ -13,7 +13,7 @@ struct az_predictor {
 };
 
 int az_predictor_version(int method) {
-    return method == AZ_METHOD_CM ? AZ_CM_VERSION : 0;
+    return method == AZ_METHOD_CM ? AZ_CM_VERSION : method == AZ_METHOD_LM ? AZ_MIXED_VERSION : 0;
 }
 
 #define AS_TEXT(x) #x

@@ -9,11 +9,13 @@
 
 #include "../base/base.h"
 #include "../coder/coder.h"
+#include "mixed.h"
 
 /* Methods, as the archive's header numbers them. */
-enum { AZ_METHOD_CM = 1 };
+enum { AZ_METHOD_CM = 1, AZ_METHOD_LM = 2 };
 
-/* The numeric version of cm: raised by every change that alters a probability. */
+/* The numeric version of a method, of cm or of cm with a language model: raised by every change that
+ * alters a probability. */
 int az_predictor_version(int method);
 
 /* One line for people, a constant: version of aizip and of cm, and the kernels that
