@@ -15,6 +15,7 @@
  *   compare.c   -v: the same file through gzip, xz and zstd
  *   list.c      -l
  *   models.c    where models are: names become paths
+ *   engines.c   -m, and the models that archives need: loaded once
  *   model*.c    the command `aizip model` (model.h)
  *   score*.c, rank.c  the commands `aizip score` and `aizip rank` (score.h)
  */
@@ -54,6 +55,8 @@ typedef enum az_mode {
 } az_mode;
 typedef enum az_verify { AZ_VERIFY_AUTO, AZ_VERIFY_ON, AZ_VERIFY_OFF } az_verify;
 
+typedef struct az_engines az_engines;
+
 typedef struct az_options {
     az_mode mode;
     az_verify verify;
@@ -62,6 +65,11 @@ typedef struct az_options {
     uint64_t memlimit;   /* bytes; 0: none */
     uint64_t block_size; /* bytes; 0: the level's own */
     const char *output;  /* -o, or NULL */
+    const char *model;   /* -m, or NULL */
+    int n_lanes;         /* --lanes, --window, --overlap; 0: by the level */
+    int window;
+    int overlap;
+    az_engines *engines; /* of this run */
     bool to_stdout;
     bool force;
     bool remove_source;
@@ -307,11 +315,23 @@ int az_models_find(const az_options *opt, const char *name, char **path);
 #define AZ_MODEL_NAME_MAX 200
 bool az_model_name_is_valid(const char *name);
 
+/* ---- engines.c -------------------------------------------------------- */
+
+/* opt must stay where it is. Nothing is loaded yet. Returns an exit code. */
+int az_engines_open(az_engines **out, const az_options *opt);
+void az_engines_close(az_engines **engines); /* takes NULL */
+/* The model of -m, which there is, and what archives call it. */
+int az_engines_named(az_engines *engines, az_engine **engine, const char **name);
+/* An az_find_engine_fn; opaque: the engines. */
+az_engine *az_engines_find(void *opaque, const uint8_t *hash, const char *name, az_error *error);
+
 /* ---- model.c ---------------------------------------------------------- */
 
 /* aizip model ...; argv[0] is "model". Returns an exit code. */
 int az_model_command(int argc, char **argv);
 void az_model_print_libraries(FILE *stream);
+/* The name under which fetch knows the model whose SHA-256 begins with these digits, or NULL. */
+const char *az_model_known_name(const char *hex);
 
 /* ---- score.c and rank.c ------------------------------------------------ */
 

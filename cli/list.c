@@ -52,12 +52,24 @@ static void print_row(const az_archive_info *info, const char *method, const cha
     putchar('\n');
 }
 
+static void print_hash(const az_archive_info *info) {
+    for (size_t i = 0; i < sizeof info->model_hash; i++)
+        printf("%02x", info->model_hash[i]);
+}
+
 static void print_info(const az_archive_info *info, const char *name) {
     char method[40], level[16] = "mixed";
     snprintf(method, sizeof method, "%s v%d", info->method_name, info->method_version);
     if (info->level >= 0)
         snprintf(level, sizeof level, "%d", info->level);
     print_row(info, method, level, info->check_name, name);
+    if (info->model_version > 0) {
+        fputs("                needs the language model ", stdout);
+        az_print_escaped(stdout, info->model_name);
+        fputs(", SHA-256 ", stdout);
+        print_hash(info);
+        printf("..., arithmetic version %d, window %u\n", info->model_version, info->window);
+    }
 }
 
 /* ---- For programs ----------------------------------------------------- */
@@ -69,6 +81,14 @@ static void print_json_sizes(const az_archive_info *info) {
            (uintmax_t)info->archive_nbytes, (uintmax_t)info->content_nbytes, ratio(info),
            bits_per_byte(info), (uintmax_t)info->n_archives, (uintmax_t)info->n_blocks,
            (uintmax_t)info->n_stored_blocks);
+}
+
+static void print_json_model(const az_archive_info *info) {
+    fputs(",\"model\":{\"name\":", stdout);
+    az_print_json_string(info->model_name);
+    fputs(",\"sha256_prefix\":\"", stdout);
+    print_hash(info);
+    printf("\",\"version\":%d,\"window\":%u}", info->model_version, info->window);
 }
 
 static void print_json_info(const az_archive_info *info, const char *name, bool first) {
@@ -84,6 +104,8 @@ static void print_json_info(const az_archive_info *info, const char *name, bool 
         printf("%d", info->level);
     else
         fputs("null", stdout);
+    if (info->model_version > 0)
+        print_json_model(info);
     fputs(",\"check\":", stdout);
     az_print_json_string(info->check_name);
     putchar('}');

@@ -32,6 +32,14 @@ static int run_list(const az_options *opt) {
     return rc;
 }
 
+static int run_transcode(az_options *opt) {
+    int rc = az_engines_open(&opt->engines, opt);
+    if (rc == AZ_EXIT_OK)
+        rc = az_walk(opt, az_transcode, NULL);
+    az_engines_close(&opt->engines);
+    return rc;
+}
+
 /* Words that are commands when they come first; ./model is a file. */
 static const struct command {
     const char *name;
@@ -72,7 +80,7 @@ int main(int argc, char **argv) {
         else if (opt.mode == AZ_MODE_LIST)
             rc = run_list(&opt);
         else
-            rc = az_walk(&opt, az_transcode, NULL);
+            rc = run_transcode(&opt);
         rc = flush_stdout(&opt, rc);
     }
     free(opt.files);

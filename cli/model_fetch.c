@@ -58,6 +58,13 @@ static const known_model known_models[] = {
      gemma3_wheels, N_OF(gemma3_wheels)},
 };
 
+const char *az_model_known_name(const char *hex) {
+    for (size_t i = 0; i < N_OF(known_models); i++)
+        if (strncmp(known_models[i].sha256, hex, strlen(hex)) == 0)
+            return known_models[i].name;
+    return NULL;
+}
+
 void az_model_print_known(FILE *stream) {
     for (size_t i = 0; i < N_OF(known_models); i++)
         fprintf(stream, "  %-14s  %s\n", known_models[i].name, known_models[i].what);

@@ -25,6 +25,7 @@ enum {
     OPTION_MEMLIMIT = 'M',
     OPTION_QUIET = 'q',
     OPTION_VERBOSE = 'v',
+    OPTION_MODEL = 'm',
     OPTION_HELP = 'h',
     OPTION_VERSION = 'V',
     OPTION_REMOVE = 256, /* no letter of their own */
@@ -32,7 +33,10 @@ enum {
     OPTION_VERIFY,
     OPTION_NO_VERIFY,
     OPTION_JSON,
-    OPTION_SALVAGE
+    OPTION_SALVAGE,
+    OPTION_LANES,
+    OPTION_WINDOW,
+    OPTION_OVERLAP
 };
 
 static const struct option_name {
@@ -59,14 +63,18 @@ static const struct option_name {
     {"no-verify", OPTION_NO_VERIFY, false},
     {"json", OPTION_JSON, false},
     {"salvage", OPTION_SALVAGE, false},
+    {"model", OPTION_MODEL, true},
+    {"lanes", OPTION_LANES, true},
+    {"window", OPTION_WINDOW, true},
+    {"overlap", OPTION_OVERLAP, true},
     {"quiet", OPTION_QUIET, false},
     {"verbose", OPTION_VERBOSE, false},
     {"help", OPTION_HELP, false},
     {"version", OPTION_VERSION, false},
 };
 
-#define SHORT_OPTIONS "zdtlcfkroTMqvhV"
-#define SHORT_WITH_VALUE "oTM"
+#define SHORT_OPTIONS "zdtlcfkroTMmqvhV"
+#define SHORT_WITH_VALUE "oTMm"
 
 #define MIN_BLOCK_NBYTES ((uint64_t)1 << 16)
 #define MAX_BLOCK_NBYTES ((uint64_t)1 << 26)
@@ -160,6 +168,18 @@ static int set_block_size(az_options *opt, const char *value) {
     return AZ_EXIT_OK;
 }
 
+static int set_number(const char *name, const char *value, int min, int max, int *out,
+                      const az_options *opt) {
+    char *end, why[64];
+    long n = strtol(value, &end, 10);
+    if (*value >= '0' && *value <= '9' && !*end && n >= min && n <= max) {
+        *out = (int)n;
+        return AZ_EXIT_OK;
+    }
+    snprintf(why, sizeof why, "expected a number from %d to %d", min, max);
+    return usage(opt, name, value, why);
+}
+
 /* `value` is "" for an option that takes none. */
 static int apply(az_options *opt, int id, const char *value) {
     switch (id) {
@@ -180,6 +200,10 @@ static int apply(az_options *opt, int id, const char *value) {
     case OPTION_NO_VERIFY: opt->verify = AZ_VERIFY_OFF; break;
     case OPTION_JSON: opt->json = true; break;
     case OPTION_SALVAGE: opt->salvage = true; break;
+    case OPTION_MODEL: opt->model = value; break;
+    case OPTION_LANES: return set_number("--lanes", value, 1, 64, &opt->n_lanes, opt);
+    case OPTION_WINDOW: return set_number("--window", value, 64, 16384, &opt->window, opt);
+    case OPTION_OVERLAP: return set_number("--overlap", value, 1, 16383, &opt->overlap, opt);
     case OPTION_QUIET: opt->verbosity--; break;
     case OPTION_VERBOSE: opt->verbosity++; break;
     case OPTION_HELP: opt->help = true; break;
@@ -263,6 +287,12 @@ static int check(const az_options *opt) {
         return usage(opt, "option", "-o", "it takes one input file, and no -r");
     if (opt->json && opt->mode != AZ_MODE_LIST)
         return usage(opt, "option", "--json", "it goes with -l");
+    bool tuned = opt->n_lanes || opt->window || opt->overlap;
+    if (tuned && (!opt->model || opt->mode != AZ_MODE_COMPRESS))
+        return usage(opt, "options", "--lanes, --window and --overlap",
+                     "they go with compressing with a language model, -m");
+    if (opt->model && opt->mode == AZ_MODE_LIST)
+        return usage(opt, "option", "-m", "-l needs no model");
     if (opt->salvage && opt->mode != AZ_MODE_DECOMPRESS)
         return usage(opt, "option", "--salvage", "it goes with -d");
     return AZ_EXIT_OK;

@@ -53,6 +53,23 @@ static void say_threads(const job *j) {
                    az_format_number(limit, j->memlimit), (int)fit, n, az_format_number(each, any));
 }
 
+/* -m and what goes with it. */
+static int set_engine(job *j) {
+    const az_options *opt = j->opt;
+    az_engine *engine;
+    const char *name;
+    az_error error = {.status = AZ_OK};
+    int rc = az_engines_named(opt->engines, &engine, &name);
+    if (rc != AZ_EXIT_OK)
+        return rc;
+    if (az_encoder_set_engine(j->encoder, engine, name, &error) == AZ_OK &&
+        az_encoder_set(j->encoder, AZ_PARAM_LANES, opt->n_lanes, &error) == AZ_OK &&
+        az_encoder_set(j->encoder, AZ_PARAM_CONTEXT, opt->window, &error) == AZ_OK &&
+        az_encoder_set(j->encoder, AZ_PARAM_OVERLAP, opt->overlap, &error) == AZ_OK)
+        return AZ_EXIT_OK;
+    return az_say_library_error(opt, j->source.name, &error);
+}
+
 static int open_encoder(job *j) {
     const az_options *opt = j->opt;
     az_error error = {.status = AZ_OK};
@@ -65,6 +82,9 @@ static int open_encoder(job *j) {
         az_encoder_set(*e, AZ_PARAM_BLOCK_SIZE, (int64_t)opt->block_size, &error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_CONTENT_SIZE, size, &error) != AZ_OK)
         return az_say_library_error(opt, j->source.name, &error);
+    int rc = opt->model ? set_engine(j) : AZ_EXIT_OK;
+    if (rc != AZ_EXIT_OK)
+        return rc;
     say_threads(j);
     az_encoder_set_progress(*e, az_progress_update, &j->progress);
     return AZ_EXIT_OK;
@@ -74,8 +94,10 @@ int az_decoder_setup(az_decoder **decoder, const az_options *opt, const char *na
     az_error error = {.status = AZ_OK};
     if (az_decoder_open(decoder, NULL, &error) == AZ_OK &&
         az_decoder_set(*decoder, AZ_PARAM_THREADS, opt->n_threads, &error) == AZ_OK &&
-        az_decoder_set(*decoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)opt->memlimit, &error) == AZ_OK)
+        az_decoder_set(*decoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)opt->memlimit, &error) == AZ_OK) {
+        az_decoder_set_engines(*decoder, az_engines_find, opt->engines);
         return AZ_EXIT_OK;
+    }
     az_decoder_close(decoder);
     return az_say_library_error(opt, name, &error);
 }
@@ -162,7 +184,8 @@ static int prepare_verify(job *j) {
     az_digest_init(&j->digest);
     j->verify =
         opt->mode == AZ_MODE_COMPRESS &&
-        (opt->verify == AZ_VERIFY_ON || (opt->verify == AZ_VERIFY_AUTO && opt->verbosity > 0));
+        (opt->verify == AZ_VERIFY_ON ||
+         (opt->verify == AZ_VERIFY_AUTO && (opt->verbosity > 0 || opt->model)));
     if (!j->verify || j->sink.temp_path)
         return AZ_EXIT_OK;
     az_options half = *opt;
@@ -224,6 +247,14 @@ static int check_salvage(const job *j) {
     return AZ_EXIT_OK;
 }
 
+/* Bytes a second in a unit that shows three digits or so. */
+static void format_speed(char buf[AZ_NUMBER_MAX], double speed) {
+    if (speed >= 1e5)
+        snprintf(buf, AZ_NUMBER_MAX, "%.2f MB/s", speed / 1e6);
+    else
+        snprintf(buf, AZ_NUMBER_MAX, "%.2f kB/s", speed / 1e3);
+}
+
 static void say_summary(const job *j) {
     const az_options *opt = j->opt;
     const az_measure *m = &j->measure;
@@ -234,15 +265,16 @@ static void say_summary(const job *j) {
     az_format_number(to, m->out_nbytes);
     const char *verified = j->verify ? ", verified by decoding" : "";
     double content = (double)(opt->mode == AZ_MODE_COMPRESS ? m->in_nbytes : m->out_nbytes);
-    double speed = m->encode_seconds > 0 ? content / m->encode_seconds / 1e6 : 0;
+    char speed[AZ_NUMBER_MAX];
+    format_speed(speed, m->encode_seconds > 0 ? content / m->encode_seconds : 0);
     if (opt->mode == AZ_MODE_TEST)
-        az_say(j->source.name, "intact, %s bytes of content, %.2f MB/s", to, speed);
+        az_say(j->source.name, "intact, %s bytes of content, %s", to, speed);
     else if (opt->mode == AZ_MODE_DECOMPRESS)
-        az_say(j->source.name, "%s => %s bytes, %.2f MB/s, %s", from, to, speed, j->sink.name);
+        az_say(j->source.name, "%s => %s bytes, %s, %s", from, to, speed, j->sink.name);
     else if (m->in_nbytes == 0)
         az_say(j->source.name, "%s => %s bytes, %s%s", from, to, j->sink.name, verified);
     else
-        az_say(j->source.name, "%s => %s bytes, ratio %.2f, %.3f bits per byte, %.2f MB/s, %s%s",
+        az_say(j->source.name, "%s => %s bytes, ratio %.2f, %.3f bits per byte, %s, %s%s",
                from, to, content / (double)m->out_nbytes, (double)m->out_nbytes * 8 / content,
                speed, j->sink.name, verified);
 }

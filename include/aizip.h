@@ -219,6 +219,8 @@ AZ_API void az_decoder_set_gap_fn(az_decoder *decoder, az_gap_fn fn, void *opaqu
 
 /* ---- Looking at an archive -------------------------------------------- */
 
+#define AZ_MODEL_HASH_NBYTES 16 /* of a SHA-256: what an archive keeps of it */
+
 typedef struct az_archive_info {
     uint64_t archive_nbytes; /* of all archives that follow one another */
     uint64_t content_nbytes;
@@ -234,7 +236,7 @@ typedef struct az_archive_info {
     char method_name[16];
     char check_name[16]; /* "XXH32" or the like */
     /* With a language model; zeros and "" otherwise, and where the archives differ. */
-    uint8_t model_sha256[32];
+    uint8_t model_hash[AZ_MODEL_HASH_NBYTES];
     char model_name[64]; /* as the archive says it: any bytes */
     int model_version;   /* of the arithmetic that runs it */
     uint32_t window;     /* tokens */
@@ -338,10 +340,11 @@ AZ_API void az_engine_close(az_engine **engine);
 AZ_API az_status az_encoder_set_engine(az_encoder *encoder, az_engine *engine, const char *name,
                                        az_error *error);
 
-/* Asked for the model that an archive needs, by the SHA-256 of its file (32 bytes); `name` is what
+/* Asked for the model that an archive needs, by the first AZ_MODEL_HASH_NBYTES of the SHA-256 of its
+ * file (az_model_sha256()); `name` is what
  * the archive calls it, any bytes. Gives an engine that stays open as long as the decoder, or NULL:
  * then decoding fails with AZ_ERROR_MODEL before anything is given out. May fill *error itself. */
-typedef az_engine *(*az_find_engine_fn)(void *opaque, const uint8_t *sha256, const char *name,
+typedef az_engine *(*az_find_engine_fn)(void *opaque, const uint8_t *hash, const char *name,
                                         az_error *error);
 AZ_API void az_decoder_set_engines(az_decoder *decoder, az_find_engine_fn find, void *opaque);
 

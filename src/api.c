@@ -89,9 +89,9 @@ az_status az_engine_compress(az_engine *engine, void *dst, size_t dst_capacity, 
     return compress(engine, dst, dst_capacity, dst_nbytes, src, src_nbytes, level, error);
 }
 
-static az_engine *this_engine(void *opaque, const uint8_t *sha256, const char *name,
+static az_engine *this_engine(void *opaque, const uint8_t *hash, const char *name,
                               az_error *error) {
-    (void)sha256, (void)name, (void)error;
+    (void)hash, (void)name, (void)error;
     return opaque;
 }
 
@@ -155,10 +155,11 @@ az_status az_content_size(uint64_t *content_nbytes, const void *src, size_t src_
 /* Archives that differ in their models have none in common. */
 static void see_model(az_archive_info *info, const az_frame *frame, bool first) {
     const az_frame_model *m = &frame->model;
-    bool same = memcmp(info->model_sha256, m->sha256, sizeof m->sha256) == 0 &&
+    bool same = memcmp(info->model_hash, m->hash, sizeof m->hash) == 0 &&
                 info->model_version == m->version && info->window == m->window;
     bool take = first && frame->has_model;
-    memcpy(info->model_sha256, take || same ? m->sha256 : (const uint8_t[32]){0}, 32);
+    static const uint8_t none[AZ_MODEL_HASH_NBYTES];
+    memcpy(info->model_hash, take || same ? m->hash : none, sizeof none);
     if (take)
         memcpy(info->model_name, m->name, sizeof info->model_name);
     else if (!same)

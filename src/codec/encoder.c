@@ -226,7 +226,7 @@ static az_status note_model(az_encoder *e, az_error *error) {
                             info->rolls ? AZ_MIXED_WINDOW_MAX : info->n_trained);
     az_frame_model *m = &e->frame.model;
     e->frame.has_model = true;
-    memcpy(m->sha256, e->engine->sha256, sizeof m->sha256);
+    memcpy(m->hash, e->engine->sha256, sizeof m->hash);
     memcpy(m->name, e->model_name, sizeof m->name);
     m->version = AZ_LM_VERSION;
     m->window = (uint16_t)e->coding.window;

@@ -89,13 +89,13 @@ static az_status no_frame(az_decoder *d, az_status status, az_error *error) {
 
 /* The sentence for a model that nobody has. */
 static az_status needs_model(const az_frame_model *m, uint64_t offset, az_error *error) {
-    char name[sizeof m->name], hash[2 * sizeof m->sha256 + 1];
+    char name[sizeof m->name], hash[2 * sizeof m->hash + 1];
     for (size_t i = 0; i < sizeof name; i++)
         name[i] = m->name[i] == 0 || (m->name[i] >= ' ' && m->name[i] < 127) ? m->name[i] : '?';
-    for (size_t i = 0; i < sizeof m->sha256; i++)
-        snprintf(hash + 2 * i, 3, "%02x", m->sha256[i]);
+    for (size_t i = 0; i < sizeof m->hash; i++)
+        snprintf(hash + 2 * i, 3, "%02x", m->hash[i]);
     return az_error_set(error, AZ_ERROR_MODEL, offset,
-                        "the archive needs the language model %s (SHA-256 %s)", name, hash);
+                        "the archive needs the language model %s (its SHA-256 begins with %s)", name, hash);
 }
 
 /* What the frame is decoded with: d->coding. */
@@ -108,13 +108,13 @@ static az_status find_engine(az_decoder *d, const az_frame *frame, az_error *err
     d->coding.window = m->window;
     d->coding.overlap = m->overlap;
     if (d->find)
-        d->coding.engine = d->find(d->find_opaque, m->sha256, m->name, &found);
+        d->coding.engine = d->find(d->find_opaque, m->hash, m->name, &found);
     if (!d->coding.engine && found.status != AZ_OK) {
         *error = found;
         return found.status;
     }
     if (!d->coding.engine ||
-        memcmp(d->coding.engine->sha256, m->sha256, sizeof m->sha256) != 0)
+        memcmp(d->coding.engine->sha256, m->hash, sizeof m->hash) != 0)
         return needs_model(m, d->reader.offset, error);
     const az_lm_info *info = az_lm_get_info(az_lm_server_model(d->coding.engine->server));
     if (m->window < AZ_MIXED_WINDOW_MIN || m->window > AZ_MIXED_WINDOW_MAX ||

@@ -39,7 +39,7 @@ az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more);
 
 /* The language model that a frame needs, and how it is used. */
 typedef struct az_frame_model {
-    uint8_t sha256[32]; /* of the model's file */
+    uint8_t hash[AZ_MODEL_HASH_NBYTES]; /* of the model's file: the start of its SHA-256 */
     uint8_t version;    /* AZ_LM_VERSION */
     uint16_t window;    /* tokens that it sees at most, */
     uint16_t overlap;   /* and that it is fed again when a window of learnt positions is full */
@@ -57,9 +57,9 @@ typedef struct az_frame {
     az_frame_model model;
 } az_frame;
 
-/* Without a model; and with: its length 1, hash 32, version 1, window 2, overlap 2, name, check 4. */
+/* Without a model; and with: its length 1, hash 16, version 1, window 2, overlap 2, name, check 4. */
 #define AZ_FRAME_HEADER_NBYTES 9
-#define AZ_FRAME_HEADER_MAX (9 + 1 + 32 + 1 + 2 + 2 + 63 + 4)
+#define AZ_FRAME_HEADER_MAX (9 + 1 + 16 + 1 + 2 + 2 + 63 + 4)
 
 static inline uint32_t az_frame_block_nbytes(const az_frame *frame) {
     return (uint32_t)1 << frame->block_log2;

@@ -21,7 +21,7 @@ static const uint8_t index_mark[AZ_MARK_NBYTES] = {AZ_MARK_BYTE, 'I', 'X', 'D'};
 static const uint8_t block_mark[AZ_MARK_NBYTES - 1] = {AZ_MARK_BYTE, 'B', 'K'};
 
 enum { BLOCK_LAST = 1, BLOCK_STORED = 2 };
-enum { FLAG_MODEL = 1, MODEL_FIXED_NBYTES = 32 + 1 + 2 + 2 };
+enum { FLAG_MODEL = 1, MODEL_HASH = AZ_MODEL_HASH_NBYTES, MODEL_FIXED_NBYTES = MODEL_HASH + 1 + 2 + 2 };
 
 az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more) {
     size_t n = n_bytes < AZ_MARK_NBYTES ? n_bytes : AZ_MARK_NBYTES;
@@ -79,14 +79,15 @@ static size_t write_model(uint8_t *part, const az_frame *frame) {
     const az_frame_model *m = &frame->model;
     size_t name_nbytes = strlen(m->name);
     part[0] = (uint8_t)(MODEL_FIXED_NBYTES + name_nbytes);
-    memcpy(part + 1, m->sha256, 32);
-    part[33] = m->version;
-    part[34] = (uint8_t)m->window;
-    part[35] = (uint8_t)(m->window >> 8);
-    part[36] = (uint8_t)m->overlap;
-    part[37] = (uint8_t)(m->overlap >> 8);
-    memcpy(part + 38, m->name, name_nbytes);
-    size_t n = 38 + name_nbytes;
+    memcpy(part + 1, m->hash, MODEL_HASH);
+    uint8_t *p = part + 1 + MODEL_HASH;
+    *p++ = m->version;
+    *p++ = (uint8_t)m->window;
+    *p++ = (uint8_t)(m->window >> 8);
+    *p++ = (uint8_t)m->overlap;
+    *p++ = (uint8_t)(m->overlap >> 8);
+    memcpy(p, m->name, name_nbytes);
+    size_t n = 1 + MODEL_FIXED_NBYTES + name_nbytes;
     az_write_le32(part + n, model_check(frame, part, n));
     return n + 4;
 }
@@ -124,13 +125,15 @@ static az_status read_model(az_frame *frame, const uint8_t *part, size_t n_bytes
         return az_error_set(error, AZ_ERROR_DAMAGED, offset,
                             "the archive's note of its model is damaged");
     az_frame_model *m = &frame->model;
-    memcpy(m->sha256, part + 1, 32);
-    m->version = part[33];
-    m->window = (uint16_t)(part[34] | part[35] << 8);
-    m->overlap = (uint16_t)(part[36] | part[37] << 8);
-    memcpy(m->name, part + 38, n - 38);
-    m->name[n - 38] = 0;
-    if (m->window == 0 || m->overlap >= m->window || strlen(m->name) != n - 38)
+    const uint8_t *p = part + 1 + MODEL_HASH;
+    size_t name_nbytes = n - 1 - MODEL_FIXED_NBYTES;
+    memcpy(m->hash, part + 1, MODEL_HASH);
+    m->version = p[0];
+    m->window = (uint16_t)(p[1] | p[2] << 8);
+    m->overlap = (uint16_t)(p[3] | p[4] << 8);
+    memcpy(m->name, p + 5, name_nbytes);
+    m->name[name_nbytes] = 0;
+    if (m->window == 0 || m->overlap >= m->window || strlen(m->name) != name_nbytes)
         return az_error_set(error, AZ_ERROR_DAMAGED, offset,
                             "the archive's note of its model says what can't be: a window of %u "
                             "tokens, an overlap of %u, or a name with a NUL",
