@@ -77,11 +77,12 @@ static void a_model_is_read_as_written(void **state) {
     }
 }
 
+/* The check has 8 bits: one in 256 gets by it, and is found by the blocks' checks. */
 static void a_flipped_bit_in_a_model_is_found(void **state) {
     (void)state;
     az_frame frame = model_frame(), read;
     uint8_t buf[AZ_FRAME_HEADER_MAX];
-    size_t size = az_frame_header_write(buf, &frame);
+    size_t size = az_frame_header_write(buf, &frame), missed = 0;
     for (size_t bit = AZ_FRAME_HEADER_NBYTES * 8; bit < size * 8; bit++) {
         uint8_t flipped[AZ_FRAME_HEADER_MAX] = {0};
         size_t n_used;
@@ -93,9 +94,12 @@ static void a_flipped_bit_in_a_model_is_found(void **state) {
         /* A longer length may ask for more than there is. */
         if (bit < (AZ_FRAME_HEADER_NBYTES + 1) * 8 && status == AZ_OK)
             assert_int_equal(n_used, 0);
+        else if (status == AZ_OK)
+            missed++;
         else
             assert_int_equal(status, AZ_ERROR_DAMAGED);
     }
+    assert_in_range(missed, 0, size * 8 / 64);
 }
 
 /* A name that ends early, a window of 0, an overlap as large: with the right check. */
@@ -103,19 +107,17 @@ static void a_model_that_lies_is_refused(void **state) {
     (void)state;
     const struct {
         size_t at;
-        uint8_t value;
-    } lies[] = {{22, 0}, {18, 0}, {21, 0x08}};
+        uint8_t bytes[2];
+    } lies[] = {{22, {0, 'x'}}, {18, {0x80, 0}}, {18, {0, 1}}, {20, {0x80, 0x10}}, {20, {0xff, 0xff}}};
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         az_frame frame = model_frame(), read;
         uint8_t buf[AZ_FRAME_HEADER_MAX], *part = buf + AZ_FRAME_HEADER_NBYTES;
         size_t n_used, size = az_frame_header_write(buf, &frame);
         az_hash hash;
-        part[lies[i].at] = lies[i].value;
-        if (lies[i].at == 18)
-            part[19] = 0;
+        memcpy(part + lies[i].at, lies[i].bytes, 2);
         az_hash_begin(&hash, az_frame_seed(&frame));
-        az_hash_add(&hash, part, size - AZ_FRAME_HEADER_NBYTES - 4);
-        az_write_le32(buf + size - 4, az_hash_value(&hash));
+        az_hash_add(&hash, part, size - AZ_FRAME_HEADER_NBYTES - 1);
+        buf[size - 1] = (uint8_t)az_hash_value(&hash);
         assert_int_equal(az_frame_header_read(&read, buf, size, 0, &n_used, NULL),
                          AZ_ERROR_DAMAGED);
     }

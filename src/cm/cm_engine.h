@@ -455,7 +455,7 @@ AZ_INLINE void begin_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     az_cm_choose_sets(cm, l);
     uint32_t n_coded = l->n_hints ? cm->hinted->n_coded : cm->at.pos;
     if (n_coded % AZ_CM_RATE_EVERY == 0)
-        cm->rate = l->n_hints ? rate_at(n_coded, 80, 400, 4000)
+        cm->rate = l->n_hints ? rate_at(n_coded, 80, 200, 4000)
                               : rate_at(n_coded, AZ_CM_RATE, AZ_CM_RATE_EXTRA, AZ_CM_RATE_BYTES);
     now->c0 = 1;
     now->turn = now->turn + 1 >= l->period ? 0 : now->turn + 1;

@@ -57,9 +57,9 @@ typedef struct az_frame {
     az_frame_model model;
 } az_frame;
 
-/* Without a model; and with: its length 1, hash 16, version 1, window 2, overlap 2, name, check 4. */
+/* Without a model; and with: length 1, hash 16, version 1, window 3, overlap 3, name, check 1. */
 #define AZ_FRAME_HEADER_NBYTES 9
-#define AZ_FRAME_HEADER_MAX (9 + 1 + 16 + 1 + 2 + 2 + 63 + 4)
+#define AZ_FRAME_HEADER_MAX (9 + 1 + 16 + 1 + 3 + 3 + 63 + 1)
 
 static inline uint32_t az_frame_block_nbytes(const az_frame *frame) {
     return (uint32_t)1 << frame->block_log2;

@@ -21,7 +21,12 @@ static const uint8_t index_mark[AZ_MARK_NBYTES] = {AZ_MARK_BYTE, 'I', 'X', 'D'};
 static const uint8_t block_mark[AZ_MARK_NBYTES - 1] = {AZ_MARK_BYTE, 'B', 'K'};
 
 enum { BLOCK_LAST = 1, BLOCK_STORED = 2 };
-enum { FLAG_MODEL = 1, MODEL_HASH = AZ_MODEL_HASH_NBYTES, MODEL_FIXED_NBYTES = MODEL_HASH + 1 + 2 + 2 };
+enum {
+    FLAG_MODEL = 1,
+    HASH_NBYTES = AZ_MODEL_HASH_NBYTES,
+    MODEL_NBYTES_MIN = HASH_NBYTES + 1 + 1 + 1, /* with a short window and no name */
+    MODEL_NBYTES_MAX = AZ_FRAME_HEADER_MAX - AZ_FRAME_HEADER_NBYTES - 2
+};
 
 az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more) {
     size_t n = n_bytes < AZ_MARK_NBYTES ? n_bytes : AZ_MARK_NBYTES;
@@ -68,28 +73,26 @@ uint32_t az_frame_seed(const az_frame *frame) {
 }
 
 /* The check of the model's part, its length included. */
-static uint32_t model_check(const az_frame *frame, const uint8_t *part, size_t n_bytes) {
+static uint8_t model_check(const az_frame *frame, const uint8_t *part, size_t n_bytes) {
     az_hash hash;
     az_hash_begin(&hash, az_frame_seed(frame));
     az_hash_add(&hash, part, n_bytes);
-    return az_hash_value(&hash);
+    return (uint8_t)az_hash_value(&hash);
 }
 
 static size_t write_model(uint8_t *part, const az_frame *frame) {
     const az_frame_model *m = &frame->model;
-    size_t name_nbytes = strlen(m->name);
-    part[0] = (uint8_t)(MODEL_FIXED_NBYTES + name_nbytes);
-    memcpy(part + 1, m->hash, MODEL_HASH);
-    uint8_t *p = part + 1 + MODEL_HASH;
-    *p++ = m->version;
-    *p++ = (uint8_t)m->window;
-    *p++ = (uint8_t)(m->window >> 8);
-    *p++ = (uint8_t)m->overlap;
-    *p++ = (uint8_t)(m->overlap >> 8);
-    memcpy(p, m->name, name_nbytes);
-    size_t n = 1 + MODEL_FIXED_NBYTES + name_nbytes;
-    az_write_le32(part + n, model_check(frame, part, n));
-    return n + 4;
+    size_t name_nbytes = strlen(m->name), n = 1;
+    memcpy(part + n, m->hash, HASH_NBYTES);
+    n += HASH_NBYTES;
+    part[n++] = m->version;
+    n += (size_t)az_varint_write(part + n, m->window);
+    n += (size_t)az_varint_write(part + n, m->overlap);
+    memcpy(part + n, m->name, name_nbytes);
+    n += name_nbytes;
+    part[0] = (uint8_t)(n - 1);
+    part[n] = model_check(frame, part, n);
+    return n + 1;
 }
 
 size_t az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_MAX], const az_frame *frame) {
@@ -104,7 +107,36 @@ size_t az_frame_header_need(const uint8_t *buf, size_t n_bytes) {
     size_t n = AZ_FRAME_HEADER_NBYTES;
     if (n_bytes < 5 || (buf[4] >> 4 & FLAG_MODEL) == 0)
         return n;
-    return n_bytes <= n ? n + 1 : n + 1 + buf[n] + 4;
+    return n_bytes <= n ? n + 1 : n + 1 + buf[n] + 1;
+}
+
+static az_status impossible_model(uint64_t offset, az_error *error) {
+    return az_error_set(error, AZ_ERROR_DAMAGED, offset,
+                        "the archive's note of its model says what can't be");
+}
+
+/* What part[0..n_bytes) says behind its length. */
+static az_status take_model(az_frame_model *m, const uint8_t *part, size_t n_bytes,
+                            uint64_t offset, az_error *error) {
+    uint64_t numbers[2];
+    size_t n = HASH_NBYTES;
+    memcpy(m->hash, part, n);
+    m->version = part[n++];
+    for (int i = 0; i < 2; i++) {
+        int used = az_varint_read(part + n, n_bytes - n, &numbers[i]);
+        if (used <= 0 || numbers[i] > UINT16_MAX)
+            return impossible_model(offset, error);
+        n += (size_t)used;
+    }
+    m->window = (uint16_t)numbers[0];
+    m->overlap = (uint16_t)numbers[1];
+    size_t name_nbytes = n_bytes - n;
+    if (name_nbytes >= sizeof m->name || m->window == 0 || m->overlap >= m->window ||
+        memchr(part + n, 0, name_nbytes))
+        return impossible_model(offset, error);
+    memcpy(m->name, part + n, name_nbytes);
+    m->name[name_nbytes] = 0;
+    return AZ_OK;
 }
 
 /* The model's part, at `part`; the frame's settings are known. *n_used: 0 if bytes are missing. */
@@ -114,31 +146,17 @@ static az_status read_model(az_frame *frame, const uint8_t *part, size_t n_bytes
     if (n_bytes < 1)
         return AZ_OK;
     size_t n = (size_t)1 + part[0];
-    if (part[0] < MODEL_FIXED_NBYTES || part[0] > MODEL_FIXED_NBYTES + sizeof frame->model.name - 1)
+    if (part[0] < MODEL_NBYTES_MIN || part[0] > MODEL_NBYTES_MAX)
         return az_error_set(error, AZ_ERROR_DAMAGED, offset,
                             "the archive's note of its model has %d bytes; %d to %d are possible",
-                            part[0], MODEL_FIXED_NBYTES,
-                            MODEL_FIXED_NBYTES + (int)sizeof frame->model.name - 1);
-    if (n_bytes < n + 4)
+                            part[0], MODEL_NBYTES_MIN, MODEL_NBYTES_MAX);
+    if (n_bytes < n + 1)
         return AZ_OK;
-    if (az_read_le32(part + n) != model_check(frame, part, n))
+    if (part[n] != model_check(frame, part, n))
         return az_error_set(error, AZ_ERROR_DAMAGED, offset,
                             "the archive's note of its model is damaged");
-    az_frame_model *m = &frame->model;
-    const uint8_t *p = part + 1 + MODEL_HASH;
-    size_t name_nbytes = n - 1 - MODEL_FIXED_NBYTES;
-    memcpy(m->hash, part + 1, MODEL_HASH);
-    m->version = p[0];
-    m->window = (uint16_t)(p[1] | p[2] << 8);
-    m->overlap = (uint16_t)(p[3] | p[4] << 8);
-    memcpy(m->name, p + 5, name_nbytes);
-    m->name[name_nbytes] = 0;
-    if (m->window == 0 || m->overlap >= m->window || strlen(m->name) != name_nbytes)
-        return az_error_set(error, AZ_ERROR_DAMAGED, offset,
-                            "the archive's note of its model says what can't be: a window of %u "
-                            "tokens, an overlap of %u, or a name with a NUL",
-                            m->window, m->overlap);
-    *n_used = n + 4;
+    AZ_TRY(take_model(&frame->model, part + 1, n - 1, offset, error));
+    *n_used = n + 1;
     return AZ_OK;
 }
 
