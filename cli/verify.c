@@ -36,6 +36,7 @@ int az_verifier_open(az_verifier *verifier, const az_options *opt, const char *n
     int rc = az_decoder_setup(&verifier->decoder, opt, name);
     if (rc != AZ_EXIT_OK)
         return rc;
+    az_decoder_set(verifier->decoder, AZ_PARAM_VERIFY, 1, NULL);
     verifier->buf = malloc(BUF_NBYTES);
     if (!verifier->buf) {
         az_say_error(opt, name, "not enough memory to verify it.");

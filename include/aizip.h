@@ -167,8 +167,9 @@ typedef enum az_param {
                                   0 (default): about 4,096 tokens each, level 1: 64, level 9: 1 */
     AZ_PARAM_OVERLAP = 12, /* encoder with an engine, for models of learnt positions: tokens that a
                                   new window begins with; 0 (default): half of the window */
-    AZ_PARAM_VERIFY = 13 /* encoder with an engine: 1 = each block is decoded again, and one step in
-                                  16 is computed with other kernels, before it is given out */
+    AZ_PARAM_VERIFY = 13 /* with an engine. Encoder: 1 = each block is decoded again before it is
+                            given out. Both: while decoding, in one step of 16 a lane in turn is
+                            computed again with other kernels; AZ_ERROR_INTERNAL if they differ */
 } az_param;
 
 typedef enum az_action {

@@ -73,6 +73,12 @@ az_status az_decoder_set(az_decoder *d, az_param param, int64_t value, az_error 
             az_heap_set_limit(d->heap, (uint64_t)value);
             return AZ_OK;
         }
+    } else if (param == AZ_PARAM_VERIFY) {
+        what = "verification";
+        if (value == 0 || value == 1) {
+            d->verify = value == 1;
+            return AZ_OK;
+        }
     } else if (param == AZ_PARAM_SALVAGE) {
         what = "salvage";
         if (value == 0 || value == 1) {

@@ -81,6 +81,7 @@ struct az_decoder {
     az_coding coding; /* of the last frame that needs a model */
     int threads;
     bool salvage;
+    bool verify;
     bool started;
 
     az_crew crew;

@@ -58,6 +58,7 @@ static az_status verify(az_lm_coder *c, const uint8_t *content, size_t n_bytes,
     uint8_t *again = az_alloc(c->heap, n_bytes);
     if (!again)
         return az_alloc_failed(c->heap, n_bytes, error);
+    az_mixed_check(c->mixed, true);
     az_status status = az_mixed_decode(c->mixed, &c->settings, again, n_bytes, coded, coded_nbytes,
                                        phase_tick, p, error);
     bool same = memcmp(again, content, n_bytes) == 0;
@@ -122,6 +123,7 @@ az_status az_lm_block_decode(az_lm_coder *c, uint8_t *content, size_t n_bytes,
     phase p = {.tick = tick, .opaque = opaque, .counts = true};
     if (coded_nbytes == 0 || n_bytes == 0)
         return az_error_set(error, AZ_ERROR_DAMAGED, AZ_ERROR_NO_OFFSET, "a block is empty");
+    az_mixed_check(c->mixed, c->verify);
     if (coded[0] != 0)
         return az_mixed_decode(c->mixed, &c->settings, content, n_bytes, coded, coded_nbytes,
                                phase_tick, &p, error);

@@ -107,6 +107,7 @@ static az_status find_engine(az_decoder *d, const az_frame *frame, az_error *err
     az_error found = {0};
     d->coding.window = m->window;
     d->coding.overlap = m->overlap;
+    d->coding.verify = d->verify;
     if (d->find)
         d->coding.engine = d->find(d->find_opaque, m->hash, m->name, &found);
     if (!d->coding.engine && found.status != AZ_OK) {

@@ -27,6 +27,13 @@ struct az_lm_server {
     az_vocabulary vocabulary;
     az_lm *lm;
     uint32_t start;
+    const az_gguf *gguf;
+    unsigned cpu_features;
+    /* The same weights for other kernels, once they are asked for; whoever is busy uses them. */
+    az_lm *witness;
+    az_lm_batch *witness_batch;
+    uint32_t witness_window;
+    uint32_t *witness_freq; /* [stride] */
 
     az_monitor *monitor; /* guards what follows */
     uint32_t n_inside;   /* blocks, */
@@ -49,6 +56,8 @@ az_status az_lm_server_open(az_lm_server **out, const az_gguf *gguf, unsigned cp
     if (!s)
         return az_alloc_failed(heap, sizeof *s, error);
     s->heap = heap;
+    s->gguf = gguf;
+    s->cpu_features = cpu_features;
     az_status status = az_tokenizer_open(&s->tokenizer, gguf, heap, error);
     if (status == AZ_OK)
         status = az_vocabulary_open(&s->vocabulary, s->tokenizer, heap, error);
@@ -85,6 +94,9 @@ void az_lm_server_close(az_lm_server **out) {
         return;
     az_heap *heap = s->heap;
     az_lm_batch_close(&s->batch);
+    az_lm_batch_close(&s->witness_batch);
+    az_lm_close(&s->witness);
+    az_free(heap, s->witness_freq);
     if (s->monitor)
         az_monitor_close(heap, s->monitor);
     az_free(heap, s->logits);
@@ -215,15 +227,85 @@ az_status az_lm_server_predict(az_lm_server *s, const az_lm_row *rows, const boo
     return q.status;
 }
 
-void az_lm_server_parts(az_lm_server *s, az_pool_part_fn part, void *arg, uint32_t n_parts) {
+/* Between these two the pool is the caller's. */
+static void take_pool(az_lm_server *s) {
     az_monitor_lock(s->monitor);
     while (s->busy)
         az_monitor_wait(s->monitor);
     s->busy = true;
     az_monitor_unlock(s->monitor);
-    az_pool_run(s->pool, part, arg, n_parts);
+}
+
+static void give_pool(az_lm_server *s) {
     az_monitor_lock(s->monitor);
     s->busy = false;
     az_monitor_wake_all(s->monitor);
     az_monitor_unlock(s->monitor);
+}
+
+void az_lm_server_parts(az_lm_server *s, az_pool_part_fn part, void *arg, uint32_t n_parts) {
+    take_pool(s);
+    az_pool_run(s->pool, part, arg, n_parts);
+    give_pool(s);
+}
+
+/* ---- Another set of kernels ----------------------------------------------------------- */
+
+/* Features with which the best set is the one before this machine's best; false if there is
+ * none. */
+static bool other_features(unsigned cpu_features, unsigned *features) {
+    const az_lm_kernels *sets[8];
+    unsigned needed[8];
+    size_t n = az_lm_kernels_all(sets, needed, 8);
+    const az_lm_kernels *best = az_lm_kernels_get(cpu_features);
+    for (size_t i = n; i > 0; i--)
+        if (sets[i - 1] != best && (needed[i - 1] & ~cpu_features) == 0 &&
+            az_lm_kernels_get(needed[i - 1]) == sets[i - 1]) {
+            *features = needed[i - 1];
+            return true;
+        }
+    return false;
+}
+
+static az_status open_witness(az_lm_server *s, unsigned features, az_error *error) {
+    size_t stride = az_lm_logits_stride(s->lm);
+    if (!s->witness_freq)
+        s->witness_freq = az_alloc(s->heap, stride * sizeof *s->witness_freq);
+    if (!s->witness_freq)
+        return az_alloc_failed(s->heap, stride * sizeof *s->witness_freq, error);
+    if (!s->witness)
+        AZ_TRY(az_lm_open(&s->witness, s->gguf, features, s->pool, s->heap, error));
+    if (s->witness_batch && s->witness_window == s->batch_window)
+        return AZ_OK;
+    az_lm_batch_close(&s->witness_batch);
+    s->witness_window = s->batch_window;
+    return az_lm_batch_open(&s->witness_batch, s->witness, 1, s->witness_window, s->pool, s->heap,
+                            error);
+}
+
+static az_status witness_row(az_lm_server *s, const az_lm_row *row, const uint32_t *freq,
+                             az_error *error) {
+    uint64_t sum;
+    az_lm_cache_back(row->cache);
+    AZ_TRY(az_lm_run(s->witness_batch, row, 1, error));
+    AZ_TRY(az_lm_frequencies(s->witness_batch, 0, 1, s->logits, s->witness_freq, &sum, error));
+    if (memcmp(freq, s->witness_freq, az_lm_get_info(s->lm)->n_vocab * sizeof *freq) == 0)
+        return AZ_OK;
+    return az_error_set(error, AZ_ERROR_INTERNAL, AZ_ERROR_NO_OFFSET,
+                        "two sets of kernels (%s and another) compute different probabilities: "
+                        "this machine computes wrongly, or it is a fault of the library's",
+                        az_lm_kernels_get(s->cpu_features)->name);
+}
+
+az_status az_lm_server_check(az_lm_server *s, const az_lm_row *row, const uint32_t *freq,
+                             az_error *error) {
+    unsigned features;
+    if (!other_features(s->cpu_features, &features))
+        return AZ_OK;
+    take_pool(s);
+    az_status status = open_witness(s, features, error);
+    if (status == AZ_OK)
+        status = witness_row(s, row, freq, error);
+    give_pool(s);
+    return status;
 }

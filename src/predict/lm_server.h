@@ -34,6 +34,12 @@ void az_lm_server_leave(az_lm_server *server, uint32_t n_rows);
 az_status az_lm_server_predict(az_lm_server *server, const az_lm_row *rows, const bool *wanted,
                                uint32_t n_rows, uint32_t *freq, az_error *error);
 
+/* Computes a row that has just been predicted, the only or last one of its cache, again with
+ * another set of kernels, and compares: freq[] is what it gave. AZ_ERROR_INTERNAL if they differ.
+ * The first call loads the weights once more. Does nothing where there is no other set. */
+az_status az_lm_server_check(az_lm_server *server, const az_lm_row *row, const uint32_t *freq,
+                             az_error *error);
+
 /* az_pool_run() for whoever has joined. */
 void az_lm_server_parts(az_lm_server *server, az_pool_part_fn part, void *arg, uint32_t n_parts);
 

@@ -13,6 +13,7 @@ enum {
     WINDOW_MOST = 8192,
     ROUND_ROWS = 32,    /* the encoder looks so many rows ahead in all */
     LEARN_STRINGS = 4096,
+    CHECK_ROUNDS = 16,
     CUT_LOOKS = 64 /* tokens that are tried as a lane's first */
 };
 
@@ -37,6 +38,8 @@ struct az_mixed {
     uint8_t *cm_lanes;
     lane lanes[AZ_MIXED_LANES_MAX];
     uint32_t n_lanes;
+    bool check;
+    uint64_t n_rounds; /* of this block */
     uint32_t n_caches; /* lanes that have one, of this window and run */
     uint32_t window, max_run, overlap;
     bool rolls; /* the model: its windows don't begin anew */
@@ -76,6 +79,10 @@ az_status az_mixed_open(az_mixed **out, az_lm_server *server, az_heap *heap, az_
         return AZ_OK;
     az_mixed_close(out);
     return az_alloc_failed(heap, n * sizeof *m->bias.factors, error);
+}
+
+void az_mixed_check(az_mixed *m, bool check) {
+    m->check = check;
 }
 
 static void close_caches(az_mixed *m) {
@@ -285,6 +292,18 @@ static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_rang
                        (strings->n + LEARN_STRINGS - 1) / LEARN_STRINGS);
 }
 
+/* Has one of the round's rows computed again, now and then. */
+static az_status check_round(az_mixed *m, uint32_t n_rows, az_error *error) {
+    if (m->n_rounds % CHECK_ROUNDS != 0)
+        return AZ_OK;
+    const lane *l = &m->lanes[m->n_rounds / CHECK_ROUNDS % m->n_lanes];
+    size_t stride = az_lm_logits_stride(az_lm_server_model(m->server));
+    for (uint32_t i = 0; i < n_rows && !l->done; i++)
+        if (m->rows[i].cache == l->cache && m->wanted[i])
+            return az_lm_server_check(m->server, &m->rows[i], m->freq + l->first * stride, error);
+    return AZ_OK;
+}
+
 /* Codes until all lanes are done, n_ahead tokens of each a round. *stopped: the tick said so, or
  * the message has no room. */
 static az_status code_lanes(az_mixed *m, uint32_t n_ahead, az_range_encoder *enc,
@@ -305,6 +324,9 @@ static az_status code_lanes(az_mixed *m, uint32_t n_ahead, az_range_encoder *enc
         if (n_rows == 0 || *stopped)
             return AZ_OK;
         AZ_TRY(az_lm_server_predict(m->server, m->rows, m->wanted, n_rows, m->freq, error));
+        if (dec && m->check)
+            AZ_TRY(check_round(m, n_rows, error));
+        m->n_rounds++;
         for (uint32_t step = 0; step < n_steps; step++)
             code_step(m, step, enc, dec, block);
     }
@@ -314,6 +336,7 @@ static az_status code_lanes(az_mixed *m, uint32_t n_ahead, az_range_encoder *enc
 static void begin(az_mixed *m, uint8_t *block, size_t n_bytes, const uint32_t *ends,
                   uint32_t n_lanes) {
     m->n_lanes = n_lanes;
+    m->n_rounds = 0;
     az_bias_begin(&m->bias, m->vocabulary);
     az_cm_begin(m->cm, block, n_bytes);
     for (uint32_t i = 0; i < n_lanes; i++) {

@@ -35,6 +35,10 @@ uint64_t az_mixed_memory(const az_lm *lm, uint32_t n_strings, const az_mixed_set
 az_status az_mixed_open(az_mixed **out, az_lm_server *server, az_heap *heap, az_error *error);
 void az_mixed_close(az_mixed **mixed);
 
+/* From now on, in one step of 16, a lane in turn is computed again with other kernels while
+ * decoding: a kernel that is wrong the same way twice agrees with itself. */
+void az_mixed_check(az_mixed *mixed, bool check);
+
 /* Lanes of a block of n_tokens by default: about 4,096 tokens each, at level 1 as many as can be,
  * at level 9 one. */
 uint32_t az_mixed_lanes(int level, size_t n_tokens);

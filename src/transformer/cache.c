@@ -47,6 +47,10 @@ void az_lm_cache_reset(az_lm_cache *cache) {
     cache->n = 0;
 }
 
+void az_lm_cache_back(az_lm_cache *cache) {
+    cache->n--;
+}
+
 uint64_t az_lm_cache_n(const az_lm_cache *cache) {
     return cache->n;
 }
