@@ -95,7 +95,23 @@ typedef struct trip {
     az_progress_fn progress;
     az_gap_fn gap;
     void *opaque; /* of both */
+    az_engine *engine;
+    int lanes, window, verify; /* with an engine */
 } trip;
+
+/* An az_find_engine_fn that has one. */
+static inline az_engine *only_engine(void *opaque, const uint8_t *hash, const char *name,
+                                     az_error *error) {
+    (void)hash, (void)name, (void)error;
+    return opaque;
+}
+
+static inline void set_engine(const trip *t, az_encoder *e) {
+    assert_int_equal(az_encoder_set_engine(e, t->engine, "tiny", NULL), 0);
+    assert_int_equal(az_encoder_set(e, AZ_PARAM_LANES, t->lanes, NULL), 0);
+    assert_int_equal(az_encoder_set(e, AZ_PARAM_CONTEXT, t->window, NULL), 0);
+    assert_int_equal(az_encoder_set(e, AZ_PARAM_VERIFY, t->verify, NULL), 0);
+}
 
 static inline size_t next_step(size_t step, size_t left, uint64_t *state) {
     size_t n = step == 0 ? left : step == SIZE_MAX ? rnd_below(state, 9000) : step;
@@ -161,6 +177,8 @@ static inline az_status encode(trip t, const uint8_t *src, size_t n, bytes *out,
         assert_int_equal(az_encoder_set(e, AZ_PARAM_THREADS, t.threads ? t.threads : 1, NULL), 0);
         assert_int_equal(az_encoder_set(e, AZ_PARAM_MEMORY_LIMIT, t.memory_limit, NULL), 0);
         assert_int_equal(az_encoder_set(e, AZ_PARAM_BLOCK_SIZE, block_size, NULL), 0);
+        if (t.engine)
+            set_engine(&t, e);
         if (t.content_size_known)
             assert_int_equal(az_encoder_set(e, AZ_PARAM_CONTENT_SIZE, (int64_t)n, NULL), 0);
         status = run_trip(&t, run_encoder, e, src, n, out, error);
@@ -177,6 +195,8 @@ static inline az_status decode(trip t, const uint8_t *src, size_t n, bytes *out,
     if (status == AZ_OK) {
         az_decoder_set_progress(d, t.progress, t.opaque);
         az_decoder_set_gap_fn(d, t.gap, t.opaque);
+        az_decoder_set_engines(d, only_engine, t.engine);
+        assert_int_equal(az_decoder_set(d, AZ_PARAM_VERIFY, t.verify, NULL), 0);
         assert_int_equal(az_decoder_set(d, AZ_PARAM_THREADS, t.threads ? t.threads : 1, NULL), 0);
         assert_int_equal(az_decoder_set(d, AZ_PARAM_MEMORY_LIMIT, t.memory_limit, NULL), 0);
         assert_int_equal(az_decoder_set(d, AZ_PARAM_SALVAGE, t.salvage, NULL), 0);

@@ -34,10 +34,10 @@ static inline uint32_t az_cm_course_find(const az_cm_course *c, uint32_t code) {
     if (c->n_bytes == 0)
         return c->strings->first[code];
     uint32_t low = c->low, n = c->high - low;
-    const uint8_t *bytes = c->strings->bytes + c->n_bytes;
+    const uint8_t *at = c->strings->bytes + c->n_bytes;
     while (n > 0) {
         uint32_t half = n / 2;
-        bool below = bytes[c->strings->starts[low + half]] < code;
+        bool below = at[c->strings->starts[low + half]] < code;
         low = below ? low + half + 1 : low;
         n = below ? n - half - 1 : half;
     }

@@ -192,7 +192,10 @@ static az_status find_block(az_decoder *d, az_input *in, size_t at, verdict *v, 
     bool own = r->in_frame && p[3] == az_frame_level_byte(&r->frame) && may_be_own(r, id);
     if (r->own_only && !own)
         return AZ_OK;
-    az_frame_set_supported(&frame, p[3]);
+    if (own)
+        frame = r->frame; /* a frame with a model is known by its header alone */
+    else
+        az_frame_set_supported(&frame, p[3]);
     frame.id = id;
     frame.id_known = true;
     if (az_block_header_read(&block, &frame, UINT64_MAX, p, n, 0, &n_used, NULL) != AZ_OK ||

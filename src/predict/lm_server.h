@@ -23,7 +23,8 @@ const az_tokenizer *az_lm_server_tokenizer(const az_lm_server *server);
 const az_vocabulary *az_lm_server_vocabulary(const az_lm_server *server);
 uint32_t az_lm_server_start(const az_lm_server *server); /* the token before a text */
 
-/* A block that will ask for n_rows at a time, in windows of that many tokens, is let in: waits
+/* A block that will ask for n_rows at a time, of caches for windows and runs of `window` tokens
+ * together, is let in: waits
  * until those inside leave it room. Then it must ask, or leave. */
 az_status az_lm_server_join(az_lm_server *server, uint32_t n_rows, uint32_t window,
                             az_error *error);

@@ -159,16 +159,16 @@ static az_status take_cm(az_mixed *m, size_t n_bytes, az_error *error) {
 static az_status take_caches(az_mixed *m, const az_mixed_settings *s, uint32_t n_lanes,
                              uint32_t max_run, az_error *error) {
     uint32_t overlap = m->rolls ? 0 : s->overlap;
-    max_run = max_run > overlap + 1 ? max_run : overlap + 1;
+    max_run += overlap;
     if (s->window != m->window || max_run > m->max_run || overlap != m->overlap)
         close_caches(m);
     m->window = s->window;
-    m->max_run = max_run;
+    m->max_run = max_run > m->max_run ? max_run : m->max_run;
     m->overlap = overlap;
     for (; m->n_caches < n_lanes; m->n_caches++) {
         lane *l = &m->lanes[m->n_caches];
-        AZ_TRY(az_lm_cache_open(&l->cache, az_lm_server_model(m->server), s->window, max_run,
-                                m->heap, error));
+        AZ_TRY(az_lm_cache_open(&l->cache, az_lm_server_model(m->server), s->window,
+                                m->max_run, m->heap, error));
         l->latest = az_alloc(m->heap, (overlap + 1) * sizeof *l->latest);
         if (!l->latest) {
             az_lm_cache_close(&l->cache);
@@ -183,7 +183,7 @@ static az_status take_all(az_mixed *m, const az_mixed_settings *s, size_t n_byte
                           uint32_t n_lanes, uint32_t n_ahead, az_error *error) {
     AZ_TRY(take_cm(m, n_bytes, error));
     AZ_TRY(take_caches(m, s, n_lanes, n_ahead, error));
-    uint32_t n_rows = n_lanes * (n_ahead > m->overlap + 1 ? n_ahead : m->overlap + 1);
+    uint32_t n_rows = n_lanes * (n_ahead + m->overlap);
     uint32_t wanted_max = m->rows_max;
     AZ_TRY(room(m, &m->rows, &m->rows_max, sizeof *m->rows, n_rows, error));
     AZ_TRY(room(m, &m->wanted, &wanted_max, sizeof *m->wanted, n_rows, error));
@@ -449,7 +449,7 @@ static az_status encode(az_mixed *m, const az_mixed_settings *settings, int leve
     /* The message is a number of its own: no carry goes into the head. */
     size_t head = rc.pos < capacity ? rc.pos : capacity;
     az_range_encoder_init(&rc, coded + head, capacity - head);
-    AZ_TRY(az_lm_server_join(m->server, n_lanes, settings->window, error));
+    AZ_TRY(az_lm_server_join(m->server, n_lanes, m->window + m->max_run, error));
     az_status status = code_lanes(m, n_ahead, &rc, NULL, m->history, n_bytes, &stopped, tick,
                                   opaque, error);
     az_lm_server_leave(m->server, n_lanes);
@@ -522,7 +522,7 @@ az_status az_mixed_decode(az_mixed *m, const az_mixed_settings *settings, uint8_
     begin(m, content, n_bytes, ends, n_lanes);
     az_range_decoder rc;
     az_range_decoder_init(&rc, coded + head, coded_nbytes - head);
-    AZ_TRY(az_lm_server_join(m->server, n_lanes, settings->window, error));
+    AZ_TRY(az_lm_server_join(m->server, n_lanes, m->window + m->max_run, error));
     az_status status =
         code_lanes(m, 1, NULL, &rc, content, n_bytes, &stopped, tick, opaque, error);
     az_lm_server_leave(m->server, n_lanes);
