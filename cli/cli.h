@@ -14,6 +14,7 @@
  *   progress.c  the line on a terminal that says how far it is
  *   compare.c   -v: the same file through gzip, xz and zstd
  *   list.c      -l
+ *   armour.c    --base64; interact.c  -i
  *   models.c    where models are: names become paths
  *   engines.c   -m, and the models that archives need: loaded once
  *   model*.c    the command `aizip model` (model.h)
@@ -70,6 +71,8 @@ typedef struct az_options {
     int window;
     int overlap;
     az_engines *engines; /* of this run */
+    bool base64;
+    bool interactive;
     bool to_stdout;
     bool force;
     bool remove_source;
@@ -245,6 +248,31 @@ void az_verifier_close(az_verifier *verifier);
 /* Reads the whole of fd back and compares. */
 int az_verify_file(const az_options *opt, const char *name, int fd, uint64_t n_bytes,
                    const az_digest *expected, az_progress *progress);
+
+/* ---- armour.c --------------------------------------------------------- */
+
+/* The state of one text, in either direction; zeros at first. */
+typedef struct az_armour {
+    uint32_t bits; /* the lowest n_bits have not been used */
+    int n_bits;
+    int column;
+    bool one_line;   /* encoding: no breaks but at the end */
+    int n_padding;   /* decoding */
+    uint64_t offset; /* decoding: characters read; where the wrong one is */
+} az_armour;
+
+/* Writes the text of in[0..n_bytes), and with `last` its end, to out, which has room for
+ * 2 * n_bytes + 16. Returns its length. */
+size_t az_armour_encode(az_armour *a, const uint8_t *in, size_t n_bytes, bool last, char *out);
+/* The text in buf[0..*n_bytes) becomes bytes, in place. False at a character that is none. */
+bool az_armour_decode(az_armour *a, uint8_t *buf, size_t *n_bytes);
+bool az_armour_is_whole(const az_armour *a); /* whether the text may end here */
+bool az_looks_armoured(const uint8_t *data, size_t n_bytes);
+
+/* ---- interact.c ------------------------------------------------------- */
+
+/* Returns the largest exit code of all lines. */
+int az_interact(const az_options *opt);
 
 /* ---- transcode.c ------------------------------------------------------ */
 

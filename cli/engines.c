@@ -159,11 +159,13 @@ static void say_how(const az_engines *e, const uint8_t *hash, const char *name, 
                  known);
     else if (e->named)
         snprintf(error->text, sizeof error->text,
-                 "the archive needs another language model than -m gives: %s, whose SHA-256 begins with %s", shown,
-                 hex);
+                 "the archive needs another language model than -m gives: %s, whose SHA-256 begins "
+                 "with %s",
+                 shown, hex);
     else
         snprintf(error->text, sizeof error->text,
-                 "the archive needs the language model %s (its SHA-256 begins with %s): give its file with -m",
+                 "the archive needs the language model %s (its SHA-256 begins with %s): give its "
+                 "file with -m",
                  shown, hex);
 }
 

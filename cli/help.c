@@ -2,7 +2,7 @@
 #include "cli.h"
 
 int az_print_help(void) {
-    /* In two parts: C11 promises string literals of 4095 bytes only. */
+    /* In parts: C11 promises string literals of 4095 bytes only. */
     fputs("Usage: aizip [OPTION]... [FILE]...\n"
           "Compresses each FILE to FILE.aiz, which is kept, with a model that predicts it;\n"
           "stdin to stdout without FILE, or where FILE is -.\n"
@@ -20,16 +20,27 @@ int az_print_help(void) {
           "  -v              verify, and compare with gzip, xz and zstd\n"
           "  -q              no warnings; -qq: no errors either\n",
           stdout);
-    fputs("  -T#             threads: 1 to 256, or 0 for all cores (the default)\n"
-          "  --memlimit=SIZE most memory to use: 500M, 2G, 50%, 0 for no limit; by default 75%\n"
-          "                  of the machine's; fewer threads are used before it fails\n"
-          "  --block-size=SIZE\n"
-          "                  a power of two from 64K to 64M; by default the level's own\n"
-          "  --verify, --no-verify\n"
-          "                  decode the archive before it gets its name (-v does)\n"
-          "  --salvage       with -d: write what undamaged blocks hold, say what is missing\n"
-          "  --help, --version\n"
-          "\n"
+    fputs(
+        "  -T#             threads: 1 to 256, or 0 for all cores (the default)\n"
+        "  --memlimit=SIZE most memory to use: 500M, 2G, 50%, 0 for no limit; by default 75%\n"
+        "                  of the machine's; fewer threads are used before it fails\n"
+        "  --block-size=SIZE\n"
+        "                  a power of two from 64K to 64M; by default the level's own\n"
+        "  --verify, --no-verify\n"
+        "                  decode the archive before it gets its name (-v does)\n"
+        "  -m MODEL        compress with a language model, a name or a GGUF file, mixed with the\n"
+        "                  built-in predictor: smaller, far slower; verified by decoding. -d "
+        "finds\n"
+        "                  an archive's model by itself in the model folders\n"
+        "  --lanes=N --window=N --overlap=N\n"
+        "                  with -m: lanes of a block (1 to 64), tokens that the model sees, and\n"
+        "                  tokens that a new window begins with (models of learnt positions)\n"
+        "  --base64        the archive is text\n"
+        "  -i              text lines to base64, and back\n"
+        "  --salvage       with -d: write what undamaged blocks hold, say what is missing\n"
+        "  --help, --version\n",
+        stdout);
+    fputs("\n"
           "Examples:\n"
           "  aizip book.txt               makes book.txt.aiz\n"
           "  aizip -d book.txt.aiz        makes book.txt\n"
@@ -39,6 +50,8 @@ int az_print_help(void) {
           "  tar -I aizip -cf dir.tar.aiz dir; tar -I aizip -xf dir.tar.aiz\n"
           "  aizip -d --salvage -o part.txt damaged.aiz\n"
           "  aizip model fetch smollm2-135m\n"
+          "  aizip -m smollm2-135m book.txt\n"
+          "  aizip -m smollm2-135m --base64 -c message.txt\n"
           "  aizip score -m smollm2-135m book.txt\n"
           "\n"
           "Commands, as the first word, each with its own --help:\n"

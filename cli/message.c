@@ -122,7 +122,8 @@ int az_say_library_error(const az_options *opt, const char *name, const az_error
     switch (error->status) {
     case AZ_ERROR_FORMAT: rc = AZ_EXIT_DAMAGED; break;
     case AZ_ERROR_MODEL: /* an archive's model that is not there, or a file that is no model */
-        rc = opt->mode == AZ_MODE_MODEL || opt->mode == AZ_MODE_SCORE || opt->mode == AZ_MODE_COMPRESS
+        rc = opt->mode == AZ_MODE_MODEL || opt->mode == AZ_MODE_SCORE ||
+                     opt->mode == AZ_MODE_COMPRESS
                  ? AZ_EXIT_DAMAGED
                  : AZ_EXIT_FILE;
         break;

@@ -26,6 +26,7 @@ enum {
     OPTION_QUIET = 'q',
     OPTION_VERBOSE = 'v',
     OPTION_MODEL = 'm',
+    OPTION_INTERACTIVE = 'i',
     OPTION_HELP = 'h',
     OPTION_VERSION = 'V',
     OPTION_REMOVE = 256, /* no letter of their own */
@@ -34,6 +35,7 @@ enum {
     OPTION_NO_VERIFY,
     OPTION_JSON,
     OPTION_SALVAGE,
+    OPTION_BASE64,
     OPTION_LANES,
     OPTION_WINDOW,
     OPTION_OVERLAP
@@ -64,6 +66,8 @@ static const struct option_name {
     {"json", OPTION_JSON, false},
     {"salvage", OPTION_SALVAGE, false},
     {"model", OPTION_MODEL, true},
+    {"base64", OPTION_BASE64, false},
+    {"interactive", OPTION_INTERACTIVE, false},
     {"lanes", OPTION_LANES, true},
     {"window", OPTION_WINDOW, true},
     {"overlap", OPTION_OVERLAP, true},
@@ -73,7 +77,7 @@ static const struct option_name {
     {"version", OPTION_VERSION, false},
 };
 
-#define SHORT_OPTIONS "zdtlcfkroTMmqvhV"
+#define SHORT_OPTIONS "zdtlcfkroTMmiqvhV"
 #define SHORT_WITH_VALUE "oTMm"
 
 #define MIN_BLOCK_NBYTES ((uint64_t)1 << 16)
@@ -204,6 +208,8 @@ static int apply(az_options *opt, int id, const char *value) {
     case OPTION_LANES: return set_number("--lanes", value, 1, 64, &opt->n_lanes, opt);
     case OPTION_WINDOW: return set_number("--window", value, 64, 16384, &opt->window, opt);
     case OPTION_OVERLAP: return set_number("--overlap", value, 1, 16383, &opt->overlap, opt);
+    case OPTION_BASE64: opt->base64 = true; break;
+    case OPTION_INTERACTIVE: opt->interactive = true; break;
     case OPTION_QUIET: opt->verbosity--; break;
     case OPTION_VERBOSE: opt->verbosity++; break;
     case OPTION_HELP: opt->help = true; break;
@@ -287,6 +293,10 @@ static int check(const az_options *opt) {
         return usage(opt, "option", "-o", "it takes one input file, and no -r");
     if (opt->json && opt->mode != AZ_MODE_LIST)
         return usage(opt, "option", "--json", "it goes with -l");
+    if (opt->base64 && (opt->mode == AZ_MODE_LIST || opt->salvage))
+        return usage(opt, "option", "--base64", "it goes with compressing, -d and -t");
+    if (opt->interactive && (opt->mode != AZ_MODE_COMPRESS || opt->n_files > 0))
+        return usage(opt, "option", "-i", "it takes lines from stdin, and no files");
     bool tuned = opt->n_lanes || opt->window || opt->overlap;
     if (tuned && (!opt->model || opt->mode != AZ_MODE_COMPRESS))
         return usage(opt, "options", "--lanes, --window and --overlap",
@@ -337,7 +347,8 @@ int az_options_parse(az_options *opt, int argc, char **argv) {
     }
     if (opt->help || opt->version)
         return AZ_EXIT_OK;
+    int rc = check(opt);
     if (opt->n_files == 0)
         opt->files[opt->n_files++] = dash;
-    return check(opt);
+    return rc;
 }

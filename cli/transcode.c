@@ -24,6 +24,8 @@ typedef struct job {
     az_progress progress;
     uint8_t *in_buf;  /* [BUF_NBYTES] */
     uint8_t *out_buf; /* [BUF_NBYTES] */
+    az_armour armour;
+    char *text; /* [2 * BUF_NBYTES + 16], with --base64 when compressing */
     uint64_t out_nbytes;
     uint64_t n_gaps;
     bool verify;
@@ -135,14 +137,35 @@ static int open_decoder(job *j) {
 
 /* Hands finished output on. */
 static int deliver(job *j, size_t n_bytes, az_action action) {
-    j->out_nbytes += n_bytes;
-    int rc = az_sink_write(&j->sink, j->opt, j->out_buf, n_bytes);
+    const void *data = j->out_buf;
+    size_t n = n_bytes;
+    if (j->text) {
+        n = az_armour_encode(&j->armour, j->out_buf, n_bytes, action == AZ_FINISH, j->text);
+        data = j->text;
+    }
+    j->out_nbytes += n;
+    int rc = az_sink_write(&j->sink, j->opt, data, n);
     if (rc != AZ_EXIT_OK || !j->verifier.decoder)
         return rc;
     double start = az_now();
     rc = az_verifier_push(&j->verifier, j->opt, j->sink.name, j->out_buf, n_bytes, action);
     j->measure.decode_seconds += az_now() - start;
     return rc;
+}
+
+/* --base64: what was read becomes bytes. */
+static bool take_text(job *j, size_t *n_bytes, bool ended) {
+    if (ended && az_armour_is_whole(&j->armour))
+        return true;
+    if (!ended && az_armour_decode(&j->armour, j->in_buf, n_bytes))
+        return true;
+    az_progress_clear(&j->progress);
+    if (ended)
+        az_say_error(j->opt, j->source.name, "the base64 text ends too early.");
+    else
+        az_say_error(j->opt, j->source.name, "character %ju is not base64.",
+                     (uintmax_t)j->armour.offset + 1);
+    return false;
 }
 
 static int pump(job *j) {
@@ -156,7 +179,10 @@ static int pump(job *j) {
             if (rc != AZ_EXIT_OK)
                 break;
             in.pos = 0;
-            if (in.size == 0)
+            bool ended = in.size == 0;
+            if (j->decoder && j->opt->base64 && !take_text(j, &in.size, ended))
+                return AZ_EXIT_DAMAGED;
+            if (ended)
                 action = AZ_FINISH;
             else if (j->verify)
                 az_digest_add(&j->digest, j->in_buf, in.size);
@@ -168,6 +194,9 @@ static int pump(job *j) {
                                : az_decoder_run(j->decoder, &in, &out, action, &done, &error);
         if (status != AZ_OK) {
             az_progress_clear(&j->progress);
+            if (status == AZ_ERROR_FORMAT && az_looks_armoured(j->in_buf, in.size))
+                snprintf(error.text, sizeof error.text,
+                         "it looks like an archive in base64; --base64 reads that");
             return az_say_library_error(j->opt, j->source.name, &error);
         }
         rc = deliver(j, out.pos, done ? AZ_FINISH : AZ_RUN);
@@ -182,10 +211,9 @@ static int prepare_verify(job *j) {
     const az_options *opt = j->opt;
     j->memlimit = opt->memlimit;
     az_digest_init(&j->digest);
-    j->verify =
-        opt->mode == AZ_MODE_COMPRESS &&
-        (opt->verify == AZ_VERIFY_ON ||
-         (opt->verify == AZ_VERIFY_AUTO && (opt->verbosity > 0 || opt->model)));
+    j->verify = opt->mode == AZ_MODE_COMPRESS &&
+                (opt->verify == AZ_VERIFY_ON ||
+                 (opt->verify == AZ_VERIFY_AUTO && (opt->verbosity > 0 || opt->model)));
     if (!j->verify || j->sink.temp_path)
         return AZ_EXIT_OK;
     az_options half = *opt;
@@ -201,7 +229,9 @@ static int open_all(job *j) {
         return rc;
     j->in_buf = malloc(BUF_NBYTES);
     j->out_buf = malloc(BUF_NBYTES);
-    if (j->in_buf && j->out_buf)
+    if (j->encoder && j->opt->base64)
+        j->text = malloc(2 * BUF_NBYTES + 16);
+    if (j->in_buf && j->out_buf && (j->text || !j->encoder || !j->opt->base64))
         return AZ_EXIT_OK;
     az_say_error(j->opt, j->source.name, "not enough memory for the buffers.");
     return AZ_EXIT_MEMORY;
@@ -274,9 +304,9 @@ static void say_summary(const job *j) {
     else if (m->in_nbytes == 0)
         az_say(j->source.name, "%s => %s bytes, %s%s", from, to, j->sink.name, verified);
     else
-        az_say(j->source.name, "%s => %s bytes, ratio %.2f, %.3f bits per byte, %s, %s%s",
-               from, to, content / (double)m->out_nbytes, (double)m->out_nbytes * 8 / content,
-               speed, j->sink.name, verified);
+        az_say(j->source.name, "%s => %s bytes, ratio %.2f, %.3f bits per byte, %s, %s%s", from, to,
+               content / (double)m->out_nbytes, (double)m->out_nbytes * 8 / content, speed,
+               j->sink.name, verified);
 }
 
 /* --rm, once the output is safe. Never when there is no file to have instead. */
@@ -324,6 +354,7 @@ int az_transcode(void *opaque, const az_options *opt, const char *name, bool *st
     az_verifier_close(&j.verifier);
     free(j.in_buf);
     free(j.out_buf);
+    free(j.text);
     az_sink_close(&j.sink);
     az_source_close(&j.source);
     return rc;

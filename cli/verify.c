@@ -89,6 +89,15 @@ void az_verifier_close(az_verifier *verifier) {
     verifier->buf = NULL;
 }
 
+/* buf[0..n_bytes) of the file; nothing is its end. */
+static int push_piece(az_verifier *verifier, const az_options *opt, const char *name, uint8_t *buf,
+                      size_t n_bytes, az_armour *armour) {
+    az_action action = n_bytes ? AZ_RUN : AZ_FINISH;
+    if (opt->base64 && !az_armour_decode(armour, buf, &n_bytes))
+        return fail(opt, name, "its text is not base64");
+    return az_verifier_push(verifier, opt, name, buf, n_bytes, action);
+}
+
 int az_verify_file(const az_options *opt, const char *name, int fd, uint64_t n_bytes,
                    const az_digest *expected, az_progress *progress) {
     az_verifier verifier;
@@ -98,6 +107,7 @@ int az_verify_file(const az_options *opt, const char *name, int fd, uint64_t n_b
     az_decoder_set_progress(verifier.decoder, az_progress_update, progress);
     uint8_t *buf = malloc(BUF_NBYTES);
     uint64_t pos = 0;
+    az_armour armour = {0};
     while (rc == AZ_EXIT_OK && buf) {
         ssize_t n = pread(fd, buf, BUF_NBYTES, (off_t)pos);
         if (n < 0 && errno == EINTR)
@@ -107,7 +117,7 @@ int az_verify_file(const az_options *opt, const char *name, int fd, uint64_t n_b
         else if ((uint64_t)n > n_bytes - pos || (n == 0 && pos != n_bytes))
             rc = fail(opt, name, "the file has another size");
         else
-            rc = az_verifier_push(&verifier, opt, name, buf, (size_t)n, n ? AZ_RUN : AZ_FINISH);
+            rc = push_piece(&verifier, opt, name, buf, (size_t)n, &armour);
         if (n == 0)
             break;
         pos += n > 0 ? (uint64_t)n : 0;
