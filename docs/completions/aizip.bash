@@ -72,14 +72,14 @@ _aizip() {
         return
     fi
     case $prev in
-    -T | --threads | -M | --memlimit | --block-size) return ;;
+    -T | --threads | -M | --memlimit | --block-size | --lanes | --window | --overlap) return ;;
     esac
     case $cur in
     -*)
         mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -c -d -f -h \
-            -k -l -o -q -r -t -v -T --block-size= --compress --decompress --force --help --json \
-            --keep --list --memlimit= --no-verify --output= --quiet --recursive --rm --salvage \
-            --stdout --test --threads= --verbose --verify --version)" -- "$cur")
+            -i -k -l -m -o -q -r -t -v -T --base64 --block-size= --compress --decompress --force --help --json \
+            --interactive --keep --lanes= --list --memlimit= --model= --no-verify --output= --overlap= --quiet --recursive --rm --salvage \
+            --stdout --test --threads= --verbose --verify --version --window=)" -- "$cur")
         [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
         return
         ;;

@@ -272,10 +272,10 @@ AZ_INLINE void az_cm_choose_sets(az_cm *cm, const az_cm_level *l) {
         0,
         l->n_sets > 2 ? cm->at.c4 & 0xff : 0,
         l->n_sets > 3 ? cm->at.kinds * 8 : 0,
-        l->n_sets > 4 ? by_place(cm) : 0,
+        l->n_sets > 4 && !l->n_hints ? by_place(cm) : 0, /* the hint's place */
         l->n_sets > 5 ? cm->at.c4 >> 8 & 0xff : 0,
         l->n_sets > 6 ? cm->at.match[0].expected & 0xff : 0,
-        l->n_sets > 7 ? (cm->at.field & 0xff) * 8 : 0,
+        l->n_sets > 7 ? (l->n_hints ? by_place(cm) : cm->at.field & 0xff) * 8 : 0,
     };
     for (uint32_t s = 0; s < l->n_sets; s++)
         cm->set_byte[s] = cm->set_base[s] + row[s] * n;
