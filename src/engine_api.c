@@ -34,9 +34,8 @@ az_status az_engine_open(az_engine **out, const az_model *model, int n_threads,
     }
     engine->heap = heap;
     unsigned n = n_threads > 0 ? (unsigned)n_threads : (unsigned)az_cpu_count();
-    az_status status =
-        az_lm_server_open(&engine->server, gguf, az_cpu_features(),
-                          n < AZ_THREADS_MAX ? n : AZ_THREADS_MAX, heap, error);
+    az_status status = az_lm_server_open(&engine->server, gguf, az_cpu_features(),
+                                         n < AZ_THREADS_MAX ? n : AZ_THREADS_MAX, heap, error);
     if (status != AZ_OK) {
         az_engine_close(&engine);
         return status;

@@ -108,7 +108,8 @@ static void a_model_that_lies_is_refused(void **state) {
     const struct {
         size_t at;
         uint8_t bytes[2];
-    } lies[] = {{22, {0, 'x'}}, {18, {0x80, 0}}, {18, {0, 1}}, {20, {0x80, 0x10}}, {20, {0xff, 0xff}}};
+    } lies[] = {
+        {22, {0, 'x'}}, {18, {0x80, 0}}, {18, {0, 1}}, {20, {0x80, 0x10}}, {20, {0xff, 0xff}}};
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         az_frame frame = model_frame(), read;
         uint8_t buf[AZ_FRAME_HEADER_MAX], *part = buf + AZ_FRAME_HEADER_NBYTES;
@@ -134,7 +135,7 @@ static void a_flipped_bit_in_a_frame_header_is_found(void **state) {
         az_frame_header_write(buf, &frame);
         buf[bit / 8] ^= (uint8_t)(1 << bit % 8);
         az_status status = az_frame_header_read(&read, buf, sizeof buf, 70, &n_used, &error);
-        assert_int_equal(status, bit < 32   ? AZ_ERROR_FORMAT
+        assert_int_equal(status, bit < 32    ? AZ_ERROR_FORMAT
                                  : bit == 36 ? AZ_ERROR_DAMAGED /* the flag of a model */
                                  : bit < 40  ? AZ_ERROR_VERSION
                                              : AZ_ERROR_DAMAGED);

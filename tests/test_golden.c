@@ -94,11 +94,36 @@ static void expect(const golden *g, const char *way, az_status status, const uin
     }
 }
 
+static az_model *model;
+static az_engine *engine; /* of the model that golden archives are made with */
+
+static int open_engine(void **state) {
+    (void)state;
+    az_error error;
+    assert_int_equal(
+        az_model_open(&model, AZ_SOURCE_DIR "/tests/models/stories260k.gguf", NULL, &error), AZ_OK);
+    assert_int_equal(az_engine_open(&engine, model, 1, 0, NULL, &error), AZ_OK);
+    return 0;
+}
+
+static int close_engine(void **state) {
+    (void)state;
+    az_engine_close(&engine);
+    az_model_close(&model);
+    return 0;
+}
+
+static az_engine *find(void *opaque, const uint8_t *hash, const char *name, az_error *error) {
+    (void)opaque, (void)hash, (void)name, (void)error;
+    return engine;
+}
+
 static void decompress(const golden *g) {
     static uint8_t content[CONTENT_MAX];
     size_t n = 0;
     az_error error = {.text = ""};
-    az_status status = az_decompress(content, sizeof content, &n, g->archive, g->n_bytes, &error);
+    az_status status =
+        az_engine_decompress(engine, content, sizeof content, &n, g->archive, g->n_bytes, &error);
     expect(g, "memory", status, content, n, &error);
 }
 
@@ -110,6 +135,7 @@ static void decompress_byte_by_byte(const golden *g) {
     az_status status = AZ_OK;
     int done = 0;
     assert_int_equal(az_decoder_open(&decoder, NULL, NULL), AZ_OK);
+    az_decoder_set_engines(decoder, find, NULL);
     for (size_t i = 0; i < g->n_bytes && status == AZ_OK; i++) {
         az_input in = {.data = g->archive + i, .size = 1};
         status = az_decoder_run(decoder, &in, &out, AZ_RUN, &done, &error);
@@ -152,6 +178,7 @@ static void salvage(const golden *g) {
     az_output out = {.data = content, .size = sizeof content};
     int done = 0;
     assert_int_equal(az_decoder_open(&decoder, NULL, NULL), AZ_OK);
+    az_decoder_set_engines(decoder, find, NULL);
     assert_int_equal(az_decoder_set(decoder, AZ_PARAM_SALVAGE, 1, NULL), AZ_OK);
     az_status status = az_decoder_run(decoder, &in, &out, AZ_FINISH, &done, &error);
     if (g->status == AZ_OK)
@@ -187,5 +214,5 @@ int main(void) {
         cmocka_unit_test(look_agrees),
         cmocka_unit_test(salvage_of_what_is_whole_is_all_of_it),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_engine, close_engine);
 }

@@ -26,9 +26,9 @@ static void open_model(model *m, const char *path, unsigned n_threads) {
     az_error error;
     assert_int_equal(az_heap_open(&m->heap, NULL, NULL), AZ_OK);
     assert_int_equal(az_gguf_open(&m->gguf, path, m->heap, &error), AZ_OK);
-    assert_int_equal(az_lm_server_open(&m->server, m->gguf, az_cpu_features(), n_threads, m->heap,
-                                       &error),
-                     AZ_OK);
+    assert_int_equal(
+        az_lm_server_open(&m->server, m->gguf, az_cpu_features(), n_threads, m->heap, &error),
+        AZ_OK);
     assert_int_equal(az_mixed_open(&m->mixed, m->server, m->heap, &error), AZ_OK);
 }
 
@@ -94,8 +94,7 @@ static void walk(const az_cm_strings *s, const uint64_t *sums, uint32_t string) 
             az_cm_course_bit(&c, split, bit);
         }
         assert_int_equal(c.low_code, text[i]);
-        uint64_t end =
-            az_cm_course_may_end(&c) ? az_cm_course_mass(&c, c.low, c.low + 1) : 0;
+        uint64_t end = az_cm_course_may_end(&c) ? az_cm_course_mass(&c, c.low, c.low + 1) : 0;
         uint64_t rest = az_cm_course_mass(&c, c.low + az_cm_course_may_end(&c), c.high);
         assert_int_equal(end + rest, left);
         assert_int_equal(az_cm_course_may_go_on(&c), rest > 0);
@@ -267,7 +266,8 @@ static void the_same_for_any_threads(void **state) {
  * something; never out of bounds. */
 static void hostile_blocks_are_refused_or_harmless(void **state) {
     (void)state;
-    static const uint8_t lies[][4] = {{0}, {65}, {0x80}, {2, 0}, {2, 200, 200, 200}, {3, 0x80, 0x80}};
+    static const uint8_t lies[][4] = {
+        {0}, {65}, {0x80}, {2, 0}, {2, 200, 200, 200}, {3, 0x80, 0x80}};
     model m;
     open_model(&m, STORIES, 1);
     az_mixed_settings s = {128, 0};
@@ -277,9 +277,9 @@ static void hostile_blocks_are_refused_or_harmless(void **state) {
         for (size_t n = 0; n <= 4; n++) {
             if (lies[i][0] != 0 && lies[i][0] < 65 && n < 4)
                 continue; /* the lie is not whole */
-            assert_int_equal(az_mixed_decode(m.mixed, &s, content, 400, lies[i], n, go_on, NULL,
-                                             &error),
-                             AZ_ERROR_DAMAGED);
+            assert_int_equal(
+                az_mixed_decode(m.mixed, &s, content, 400, lies[i], n, go_on, NULL, &error),
+                AZ_ERROR_DAMAGED);
         }
     uint64_t seed = 9;
     for (int i = 0; i < REPEATS(300, 30); i++) {
@@ -357,9 +357,9 @@ static void a_wrong_kernel_agrees_with_itself_and_is_caught(void **state) {
     bytes coded = code(&m, s, 1, p, sizeof story);
     check_block(&m, s, coded, p, sizeof story);
     az_mixed_check(m.mixed, true);
-    assert_int_equal(az_mixed_decode(m.mixed, &s, again, sizeof story, coded.data, coded.n, go_on,
-                                     NULL, &error),
-                     AZ_ERROR_INTERNAL);
+    assert_int_equal(
+        az_mixed_decode(m.mixed, &s, again, sizeof story, coded.data, coded.n, go_on, NULL, &error),
+        AZ_ERROR_INTERNAL);
     assert_non_null(strstr(error.text, "kernels"));
     free(again);
     free(coded.data);

@@ -331,7 +331,8 @@ static void salvage_needs_no_more_memory_than_decoding(void **state) {
         gaps g = {0};
         gap lost = {0, BLOCK, 2 * BLOCK};
         trip t = {.salvage = 1, .gap = note_gap, .opaque = &g, .threads = threads};
-        t.memory_limit = (int64_t)az_codec_memory(&(az_coding){.method = AZ_METHOD_CM, .level = 1}, BLOCK);
+        t.memory_limit =
+            (int64_t)az_codec_memory(&(az_coding){.method = AZ_METHOD_CM, .level = 1}, BLOCK);
         assert_int_equal(decode(t, archive.data, archive.n, &got, NULL), AZ_OK);
         check_bytes(got, want.data, want.n);
         check_gaps(&g, &lost, 1);

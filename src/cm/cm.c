@@ -301,8 +301,9 @@ static void begin_hinted(az_cm *cm) {
     begin_stage(t, e->stage, 32);
     for (uint32_t row = 0; row < AZ_CM_END_ROWS; row++)
         for (uint32_t i = 0; i < AZ_CM_END_PADDED; i++)
-            e->weights[row * AZ_CM_END_PADDED + i] =
-                i < AZ_CM_END_CONTEXTS ? END_START : i == 16 ? END_HINT_START : 0;
+            e->weights[row * AZ_CM_END_PADDED + i] = i < AZ_CM_END_CONTEXTS ? END_START
+                                                     : i == 16              ? END_HINT_START
+                                                                            : 0;
     for (uint32_t i = 0; i < 16 * AZ_MIX_STEP; i++)
         e->final_weights[i] = i % AZ_MIX_STEP < 3 ? AZ_MIX_ONE / 3 : 0;
     for (uint32_t i = 0; i < 34; i++)

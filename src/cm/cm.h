@@ -37,9 +37,9 @@ enum { AZ_CM_HINTED = 10 };
  * them. */
 typedef struct az_cm_strings {
     uint32_t n;
-    const uint32_t *starts;    /* [n + 1], in bytes */
-    const uint8_t *bytes;      /* [starts[n]] */
-    const uint32_t *first;     /* [257] the first string that begins with a byte, or a greater one */
+    const uint32_t *starts; /* [n + 1], in bytes */
+    const uint8_t *bytes;   /* [starts[n]] */
+    const uint32_t *first;  /* [257] the first string that begins with a byte, or a greater one */
 } az_cm_strings;
 
 /* A lane: bytes first..end - 1 of the block, and where in them coding stands. */

@@ -271,8 +271,7 @@ AZ_INLINE int mix_second(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
 #define AT(k) ((k) < l->n_sets ? now->v[k] : 0)
     az_mix_put(cm->final_x, AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7));
 #undef AT
-    now->final_row =
-        cm->final_weights + now->c0 * AZ_MIX_STEP;
+    now->final_row = cm->final_weights + now->c0 * AZ_MIX_STEP;
     az_mix_dot(cm->final_x, &now->final_row, 1, AZ_MIX_STEP, &now->final_v);
     return now->final_v;
 }
@@ -548,10 +547,11 @@ CODE(9)
 #undef CODE
 #define LEVEL(n) code##n
 #endif
-#define ENGINE(name)                                                                    \
-    {                                                                                   \
-        name, {NULL,     LEVEL(1), LEVEL(2), LEVEL(3), LEVEL(4),                        \
-               LEVEL(5), LEVEL(6), LEVEL(7), LEVEL(8), LEVEL(9)}, code_string           \
+#define ENGINE(name)                                              \
+    {                                                             \
+        name, {NULL,     LEVEL(1), LEVEL(2), LEVEL(3), LEVEL(4),  \
+               LEVEL(5), LEVEL(6), LEVEL(7), LEVEL(8), LEVEL(9)}, \
+            code_string                                           \
     }
 
 #endif

@@ -38,9 +38,8 @@ AZ_INLINE void take_hint(az_cm *cm, az_cm_now *now, uint32_t p) {
     cm->hint_x[0] = st;
     cm->hint_x[1] = ((int)p - (1 << 21)) >> 12;
     uint32_t length = cm->at.token_nbytes < 7 ? cm->at.token_nbytes : 7;
-    const uint32_t context[AZ_CM_HINT_STAGES] = {0, cm->at.c4 & 0xff,
-                                                 cm->at.token[0] + cm->at.token[1] * 3,
-                                                 cm->at.word[0]};
+    const uint32_t context[AZ_CM_HINT_STAGES] = {
+        0, cm->at.c4 & 0xff, cm->at.token[0] + cm->at.token[1] * 3, cm->at.word[0]};
     for (uint32_t k = 0; k < AZ_CM_HINT_STAGES; k++) {
         uint32_t row = k == 0 ? now->match_state * 64 + length * 8 + now->bit_pos
                               : az_cm_hash(context[k], now->c0) >> (32 - AZ_CM_HINT_ROWS_LOG2);
@@ -157,9 +156,7 @@ AZ_INLINE void code_hinted_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now,
                  one = az_cm_course_mass(c, split, c->high);
         take_hint(cm, now, az_cm_share(zero, one));
         uint32_t p = predict(cm, l, now);
-        int bit = zero == 0               ? 1
-                  : one == 0              ? 0
-                                          : code_bit(enc, dec, dec != NULL, byte >> 7 & 1, p);
+        int bit = zero == 0 ? 1 : one == 0 ? 0 : code_bit(enc, dec, dec != NULL, byte >> 7 & 1, p);
         byte <<= 1;
         az_cm_course_bit(c, split, bit);
         if (zero && one)

@@ -49,7 +49,8 @@ AZ_INLINE void az_cm_match_byte(az_cm_match *m, uint32_t min_len, const uint8_t 
     if (pos >= min_len) {
         uint32_t *seen = m->seen;
         if (m->len < LONG_ENOUGH && *seen) {
-            uint32_t len = *seen < pos ? agreement(block, *seen, pos) : agreement(block, pos, *seen);
+            uint32_t len =
+                *seen < pos ? agreement(block, *seen, pos) : agreement(block, pos, *seen);
             if (len >= min_len && len > m->len) {
                 m->ptr = *seen;
                 m->len = len;

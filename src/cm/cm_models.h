@@ -98,7 +98,8 @@ AZ_INLINE uint32_t in_field(const az_cm *cm) {
     return az_cm_hash(cm->at.field_hash, cm->at.field | cm->at.line_first << 8);
 }
 AZ_INLINE uint32_t field_above(const az_cm *cm) {
-    return az_cm_hash(cm->at.field_hash, above(cm, 0) | cm->at.field << 8 | 0x10000u * (cm->at.c4 & 0xff));
+    return az_cm_hash(cm->at.field_hash,
+                      above(cm, 0) | cm->at.field << 8 | 0x10000u * (cm->at.c4 & 0xff));
 }
 AZ_INLINE uint32_t line_first_order2(const az_cm *cm) {
     return az_cm_hash(cm->at.line_first | (cm->at.c4 & 0xffff) << 8, cm->at.field);
@@ -164,7 +165,8 @@ AZ_INLINE uint32_t record_mean(const az_cm *cm) {
 /* For pictures of one bit a pixel: the pixels around, and a few more above. */
 AZ_INLINE uint32_t record_pattern(const az_cm *cm) {
     uint32_t right = back(cm, 1, (uint32_t)-1) >> 6, left = back(cm, 1, 1) & 3;
-    return az_cm_hash(back(cm, 1, 0) | (cm->at.c4 & 15) << 8 | right << 13 | left << 17, cm->period);
+    return az_cm_hash(back(cm, 1, 0) | (cm->at.c4 & 15) << 8 | right << 13 | left << 17,
+                      cm->period);
 }
 
 /* ---- Tokens: where a language model cuts the text ------------------------------------------ */
@@ -185,34 +187,34 @@ AZ_INLINE uint32_t token_and_last_three(const az_cm *cm) {
 /* A lane has one model for text and one for everything else, where that pays:
  * words say nothing in a picture, nor does the pixel above in prose. A level has
  * the first n_contexts of these. */
-#define AZ_CM_MODEL_TABLE(M)                    \
-    M(0, order3, order2)                        \
-    M(1, order5, order3)                        \
-    M(2, word, record_two_above)                \
-    M(3, order2, order4)                        \
-    M(4, order6, record_above_left)             \
-    M(5, column_above, bytes_2_3)               \
-    M(6, word_and_last, record_pattern)         \
-    M(7, in_field, record_neighbours)           \
-    M(8, expected_order1, expected_order1)      \
-    M(9, word_and_second, after_byte)           \
-    M(10, order4, record_gradient)              \
-    M(11, after_pair, after_pair)               \
-    M(12, above_and_order1, record_slope)       \
-    M(13, bytes_2_3, order6)                    \
-    M(14, after_byte, order5)                   \
-    M(15, bytes_1_3, bytes_1_3)                 \
-    M(16, word_and_last_two, bytes_2_to_4)      \
-    M(17, field_above, record_place)            \
-    M(18, last_word_and_byte, record_mean)      \
-    M(19, order7, bytes_3_4)                    \
-    M(20, word_and_third, bytes_1_2_4)          \
-    M(21, expected_twice, expected_twice)       \
-    M(22, after_pair_three, after_pair_three)   \
-    M(23, line_first_order2, line_first_order2) \
-    M(24, order8, order8)                       \
-    M(25, token, token)                         \
-    M(26, token_and_last, token_and_last)       \
+#define AZ_CM_MODEL_TABLE(M)                      \
+    M(0, order3, order2)                          \
+    M(1, order5, order3)                          \
+    M(2, word, record_two_above)                  \
+    M(3, order2, order4)                          \
+    M(4, order6, record_above_left)               \
+    M(5, column_above, bytes_2_3)                 \
+    M(6, word_and_last, record_pattern)           \
+    M(7, in_field, record_neighbours)             \
+    M(8, expected_order1, expected_order1)        \
+    M(9, word_and_second, after_byte)             \
+    M(10, order4, record_gradient)                \
+    M(11, after_pair, after_pair)                 \
+    M(12, above_and_order1, record_slope)         \
+    M(13, bytes_2_3, order6)                      \
+    M(14, after_byte, order5)                     \
+    M(15, bytes_1_3, bytes_1_3)                   \
+    M(16, word_and_last_two, bytes_2_to_4)        \
+    M(17, field_above, record_place)              \
+    M(18, last_word_and_byte, record_mean)        \
+    M(19, order7, bytes_3_4)                      \
+    M(20, word_and_third, bytes_1_2_4)            \
+    M(21, expected_twice, expected_twice)         \
+    M(22, after_pair_three, after_pair_three)     \
+    M(23, line_first_order2, line_first_order2)   \
+    M(24, order8, order8)                         \
+    M(25, token, token)                           \
+    M(26, token_and_last, token_and_last)         \
     M(27, token_and_last_two, token_and_last_two) \
     M(28, token_and_last_three, token_and_last_three)
 
@@ -326,11 +328,16 @@ AZ_INLINE void kind_byte(az_cm *cm, uint32_t byte) {
         cm->at.utf8_left -= !strange;
     } else {
         strange |= cm->at.utf8_left > 0;
-        cm->at.utf8_left = byte < 0xc2 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : byte < 0xf5 ? 3 : 0;
+        cm->at.utf8_left = byte < 0xc2   ? 0
+                           : byte < 0xe0 ? 1
+                           : byte < 0xf0 ? 2
+                           : byte < 0xf5 ? 3
+                                         : 0;
         strange |= byte >= 0xc0 && cm->at.utf8_left == 0;
     }
     if (strange)
-        cm->at.strange = cm->at.strange + 16 < 2 * AZ_CM_STRANGE ? cm->at.strange + 16 : 2 * AZ_CM_STRANGE;
+        cm->at.strange =
+            cm->at.strange + 16 < 2 * AZ_CM_STRANGE ? cm->at.strange + 16 : 2 * AZ_CM_STRANGE;
     else
         cm->at.strange -= cm->at.strange > 0;
 }

@@ -113,8 +113,8 @@ struct az_cm {
     const uint8_t *block;
     uint32_t n_bytes;
     az_cm_cursor at;
-    uint32_t turn;   /* the first lane whose map learned in the last byte */
-    bool sure;       /* the next byte is decided by the first match alone, if it agrees */
+    uint32_t turn; /* the first lane whose map learned in the last byte */
+    bool sure;     /* the next byte is decided by the first match alone, if it agrees */
 
     /* Contexts. */
     uint32_t hash[AZ_CM_MODELS];
@@ -197,7 +197,7 @@ AZ_INLINE uint32_t az_cm_match_bucket(uint32_t len) {
 
 /* engine: one for each instruction set, all with the same results. */
 typedef struct az_cm_engine {
-    const char *name;       /* as that of the kernels' set */
+    const char *name;                 /* as that of the kernels' set */
     az_cm_code_fn code[AZ_CM_LEVELS]; /* [level] */
     az_cm_string_fn code_string;
 } az_cm_engine;

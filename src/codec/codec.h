@@ -99,7 +99,7 @@ typedef struct az_coding {
 typedef struct az_worker {
     struct az_crew *crew;
     az_predictor *predictor;
-    az_mixed *mixed; /* with an engine */
+    az_mixed *mixed;   /* with an engine */
     az_thread *thread; /* NULL: works in the calling thread */
 } az_worker;
 

@@ -204,8 +204,8 @@ uint64_t az_codec_memory(const az_coding *c, size_t n_bytes) {
     const az_mixed_settings settings = {c->window, c->overlap};
     uint32_t n_lanes = c->n_lanes ? c->n_lanes : az_mixed_lanes(c->level, n_bytes / TOKEN_NBYTES);
     return n + 6 * (uint64_t)n_bytes + az_predictor_memory(AZ_METHOD_CM, AZ_LM_CM_LEVEL, n_bytes) +
-           az_mixed_memory(az_lm_server_model(server),
-                           az_lm_server_vocabulary(server)->strings.n, &settings, n_bytes, n_lanes);
+           az_mixed_memory(az_lm_server_model(server), az_lm_server_vocabulary(server)->strings.n,
+                           &settings, n_bytes, n_lanes);
 }
 
 static az_status add_worker(az_crew *crew, az_error *error) {
@@ -245,8 +245,8 @@ static az_status first_worker_failed(const az_crew *crew, az_status status, az_e
     return az_error_set(error, status, AZ_ERROR_NO_OFFSET,
                         "level %d needs %llu bytes of memory for a block of %llu, but the limit "
                         "is %llu",
-                        crew->coding.level, (unsigned long long)need, (unsigned long long)crew->max_nbytes,
-                        (unsigned long long)limit);
+                        crew->coding.level, (unsigned long long)need,
+                        (unsigned long long)crew->max_nbytes, (unsigned long long)limit);
 }
 
 static bool is_same(const az_coding *a, const az_coding *b) {
@@ -255,8 +255,7 @@ static bool is_same(const az_coding *a, const az_coding *b) {
            a->verify == b->verify;
 }
 
-az_status az_crew_prepare(az_crew *crew, const az_coding *coding, size_t n_bytes,
-                          az_error *error) {
+az_status az_crew_prepare(az_crew *crew, const az_coding *coding, size_t n_bytes, az_error *error) {
     bool fits = is_same(&crew->coding, coding) && n_bytes <= crew->max_nbytes;
     if (crew->n_workers > 0 && !fits) {
         AZ_TRY(settle(crew, error));

@@ -31,8 +31,8 @@ static size_t cm_encode(az_lm_coder *c, const uint8_t *content, size_t n_bytes, 
     if (capacity < 1)
         return SIZE_MAX;
     coded[0] = 0;
-    size_t n = az_block_encode(c->predictor, content, n_bytes, coded + 1, capacity - 1, phase_tick,
-                               p);
+    size_t n =
+        az_block_encode(c->predictor, content, n_bytes, coded + 1, capacity - 1, phase_tick, p);
     return n == SIZE_MAX ? SIZE_MAX : n + 1;
 }
 
@@ -92,9 +92,9 @@ static az_status mix(az_lm_coder *c, const uint8_t *content, size_t n_bytes, uin
     return status;
 }
 
-az_status az_lm_block_encode(az_lm_coder *c, const uint8_t *content, size_t n_bytes,
-                             uint8_t *coded, size_t capacity, size_t *coded_nbytes,
-                             az_block_tick_fn tick, void *opaque, az_error *error) {
+az_status az_lm_block_encode(az_lm_coder *c, const uint8_t *content, size_t n_bytes, uint8_t *coded,
+                             size_t capacity, size_t *coded_nbytes, az_block_tick_fn tick,
+                             void *opaque, az_error *error) {
     phase p = {.tick = tick, .opaque = opaque};
     bool worth_it = true;
     az_status status = AZ_OK;
@@ -117,9 +117,9 @@ az_status az_lm_block_encode(az_lm_coder *c, const uint8_t *content, size_t n_by
     return status;
 }
 
-az_status az_lm_block_decode(az_lm_coder *c, uint8_t *content, size_t n_bytes,
-                             const uint8_t *coded, size_t coded_nbytes, az_block_tick_fn tick,
-                             void *opaque, az_error *error) {
+az_status az_lm_block_decode(az_lm_coder *c, uint8_t *content, size_t n_bytes, const uint8_t *coded,
+                             size_t coded_nbytes, az_block_tick_fn tick, void *opaque,
+                             az_error *error) {
     phase p = {.tick = tick, .opaque = opaque, .counts = true};
     if (coded_nbytes == 0 || n_bytes == 0)
         return az_error_set(error, AZ_ERROR_DAMAGED, AZ_ERROR_NO_OFFSET, "a block is empty");

@@ -95,7 +95,8 @@ static az_status needs_model(const az_frame_model *m, uint64_t offset, az_error 
     for (size_t i = 0; i < sizeof m->hash; i++)
         snprintf(hash + 2 * i, 3, "%02x", m->hash[i]);
     return az_error_set(error, AZ_ERROR_MODEL, offset,
-                        "the archive needs the language model %s (its SHA-256 begins with %s)", name, hash);
+                        "the archive needs the language model %s (its SHA-256 begins with %s)",
+                        name, hash);
 }
 
 /* What the frame is decoded with: d->coding. */
@@ -114,8 +115,7 @@ static az_status find_engine(az_decoder *d, const az_frame *frame, az_error *err
         *error = found;
         return found.status;
     }
-    if (!d->coding.engine ||
-        memcmp(d->coding.engine->sha256, m->hash, sizeof m->hash) != 0)
+    if (!d->coding.engine || memcmp(d->coding.engine->sha256, m->hash, sizeof m->hash) != 0)
         return needs_model(m, d->reader.offset, error);
     const az_lm_info *info = az_lm_get_info(az_lm_server_model(d->coding.engine->server));
     if (m->window < AZ_MIXED_WINDOW_MIN || m->window > AZ_MIXED_WINDOW_MAX ||

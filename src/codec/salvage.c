@@ -316,8 +316,7 @@ static bool may_hold_block(const az_decoder *d) {
     const az_reader *r = &d->reader;
     uint64_t block = az_frame_block_nbytes(&r->frame);
     az_coding coding = az_decoder_coding(d);
-    uint64_t need = 2 * (block + AZ_BLOCK_HEADER_MAX) +
-                    az_codec_memory(&coding, (size_t)block);
+    uint64_t need = 2 * (block + AZ_BLOCK_HEADER_MAX) + az_codec_memory(&coding, (size_t)block);
     return az_heap_room(d->heap) >= need;
 }
 

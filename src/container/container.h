@@ -40,10 +40,10 @@ az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more);
 /* The language model that a frame needs, and how it is used. */
 typedef struct az_frame_model {
     uint8_t hash[AZ_MODEL_HASH_NBYTES]; /* of the model's file: the start of its SHA-256 */
-    uint8_t version;    /* AZ_LM_VERSION */
-    uint16_t window;    /* tokens that it sees at most, */
-    uint16_t overlap;   /* and that it is fed again when a window of learnt positions is full */
-    char name[64];      /* for people; any bytes, NUL-terminated */
+    uint8_t version;                    /* AZ_LM_VERSION */
+    uint16_t window;                    /* tokens that it sees at most, */
+    uint16_t overlap; /* and that it is fed again when a window of learnt positions is full */
+    char name[64];    /* for people; any bytes, NUL-terminated */
 } az_frame_model;
 
 typedef struct az_frame {

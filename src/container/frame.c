@@ -116,8 +116,8 @@ static az_status impossible_model(uint64_t offset, az_error *error) {
 }
 
 /* What part[0..n_bytes) says behind its length. */
-static az_status take_model(az_frame_model *m, const uint8_t *part, size_t n_bytes,
-                            uint64_t offset, az_error *error) {
+static az_status take_model(az_frame_model *m, const uint8_t *part, size_t n_bytes, uint64_t offset,
+                            az_error *error) {
     uint64_t numbers[2];
     size_t n = HASH_NBYTES;
     memcpy(m->hash, part, n);

@@ -23,7 +23,8 @@ typedef struct walk {
     uint8_t buf[4096]; /* small: most reads are of one header, far from the next */
 } walk;
 
-_Static_assert(sizeof((walk *)0)->buf >= AZ_FRAME_HEADER_MAX + AZ_BLOCK_HEADER_MAX, "a header fits");
+_Static_assert(sizeof((walk *)0)->buf >= AZ_FRAME_HEADER_MAX + AZ_BLOCK_HEADER_MAX,
+               "a header fits");
 
 /* *p receives the bytes at `offset`, *n how many are there: at least `want`
  * unless the archive ends before. */

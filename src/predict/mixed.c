@@ -11,7 +11,7 @@ enum {
     LANE_TOKENS = 4096, /* of a lane, by default */
     WINDOW_DEFAULT = 2048,
     WINDOW_MOST = 8192,
-    ROUND_ROWS = 32,    /* the encoder looks so many rows ahead in all */
+    ROUND_ROWS = 32, /* the encoder looks so many rows ahead in all */
     LEARN_STRINGS = 4096,
     CHECK_ROUNDS = 16,
     CUT_LOOKS = 64 /* tokens that are tried as a lane's first */
@@ -167,8 +167,8 @@ static az_status take_caches(az_mixed *m, const az_mixed_settings *s, uint32_t n
     m->overlap = overlap;
     for (; m->n_caches < n_lanes; m->n_caches++) {
         lane *l = &m->lanes[m->n_caches];
-        AZ_TRY(az_lm_cache_open(&l->cache, az_lm_server_model(m->server), s->window,
-                                m->max_run, m->heap, error));
+        AZ_TRY(az_lm_cache_open(&l->cache, az_lm_server_model(m->server), s->window, m->max_run,
+                                m->heap, error));
         l->latest = az_alloc(m->heap, (overlap + 1) * sizeof *l->latest);
         if (!l->latest) {
             az_lm_cache_close(&l->cache);
@@ -179,8 +179,8 @@ static az_status take_caches(az_mixed *m, const az_mixed_settings *s, uint32_t n
 }
 
 /* All that coding n_bytes in n_lanes, n_ahead tokens at a time, takes. */
-static az_status take_all(az_mixed *m, const az_mixed_settings *s, size_t n_bytes,
-                          uint32_t n_lanes, uint32_t n_ahead, az_error *error) {
+static az_status take_all(az_mixed *m, const az_mixed_settings *s, size_t n_bytes, uint32_t n_lanes,
+                          uint32_t n_ahead, az_error *error) {
     AZ_TRY(take_cm(m, n_bytes, error));
     AZ_TRY(take_caches(m, s, n_lanes, n_ahead, error));
     uint32_t n_rows = n_lanes * (n_ahead + m->overlap);
@@ -288,8 +288,7 @@ static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_rang
             l->latest[l->n_coded % (m->overlap + 1)] = token_of(m, string);
         l->n_coded++;
     }
-    az_lm_server_parts(m->server, learn_part, &w,
-                       (strings->n + LEARN_STRINGS - 1) / LEARN_STRINGS);
+    az_lm_server_parts(m->server, learn_part, &w, (strings->n + LEARN_STRINGS - 1) / LEARN_STRINGS);
 }
 
 /* Has one of the round's rows computed again, now and then. */
@@ -382,9 +381,8 @@ static uint32_t cut(const az_mixed *m, const uint8_t *text, size_t n_bytes, cons
 }
 
 /* Cuts the text into tokens, as strings' numbers in m->ids, and these into lanes. */
-static az_status plan(az_mixed *m, int level, uint32_t n_lanes, const uint8_t *text,
-                      size_t n_bytes, uint32_t *ends, uint32_t *firsts, uint32_t *n_lanes_out,
-                      az_error *error) {
+static az_status plan(az_mixed *m, int level, uint32_t n_lanes, const uint8_t *text, size_t n_bytes,
+                      uint32_t *ends, uint32_t *firsts, uint32_t *n_lanes_out, az_error *error) {
     size_t n_tokens;
     const uint32_t *starts = m->vocabulary->strings.starts;
     AZ_TRY(az_tokenize(az_lm_server_tokenizer(m->server), text, n_bytes, m->ids, &n_tokens, error));
@@ -403,8 +401,7 @@ static az_status plan(az_mixed *m, int level, uint32_t n_lanes, const uint8_t *t
             continue;
         for (; at < wanted; at++)
             pos += starts[m->ids[at] + 1] - starts[m->ids[at]];
-        uint32_t first =
-            cut(m, text, n_bytes, m->ids, (uint32_t)n_tokens, (uint32_t)at, pos);
+        uint32_t first = cut(m, text, n_bytes, m->ids, (uint32_t)n_tokens, (uint32_t)at, pos);
         for (; at < first; at++)
             pos += starts[m->ids[at] + 1] - starts[m->ids[at]];
         if (at == n_tokens)
@@ -429,9 +426,9 @@ static void put_lanes(az_range_encoder *rc, const uint32_t *ends, uint32_t n_lan
     }
 }
 
-static az_status encode(az_mixed *m, const az_mixed_settings *settings, int level,
-                        uint32_t n_lanes, const uint8_t *content, size_t n_bytes, uint8_t *coded,
-                        size_t capacity, size_t *coded_nbytes, az_mixed_tick_fn tick, void *opaque,
+static az_status encode(az_mixed *m, const az_mixed_settings *settings, int level, uint32_t n_lanes,
+                        const uint8_t *content, size_t n_bytes, uint8_t *coded, size_t capacity,
+                        size_t *coded_nbytes, az_mixed_tick_fn tick, void *opaque,
                         az_error *error) {
     uint32_t ends[AZ_MIXED_LANES_MAX], firsts[AZ_MIXED_LANES_MAX + 1];
     bool stopped;
@@ -450,8 +447,8 @@ static az_status encode(az_mixed *m, const az_mixed_settings *settings, int leve
     size_t head = rc.pos < capacity ? rc.pos : capacity;
     az_range_encoder_init(&rc, coded + head, capacity - head);
     AZ_TRY(az_lm_server_join(m->server, n_lanes, m->window + m->max_run, error));
-    az_status status = code_lanes(m, n_ahead, &rc, NULL, m->history, n_bytes, &stopped, tick,
-                                  opaque, error);
+    az_status status =
+        code_lanes(m, n_ahead, &rc, NULL, m->history, n_bytes, &stopped, tick, opaque, error);
     az_lm_server_leave(m->server, n_lanes);
     if (status == AZ_OK && !stopped) {
         size_t n = az_range_encoder_finish(&rc);
@@ -523,8 +520,7 @@ az_status az_mixed_decode(az_mixed *m, const az_mixed_settings *settings, uint8_
     az_range_decoder rc;
     az_range_decoder_init(&rc, coded + head, coded_nbytes - head);
     AZ_TRY(az_lm_server_join(m->server, n_lanes, m->window + m->max_run, error));
-    az_status status =
-        code_lanes(m, 1, NULL, &rc, content, n_bytes, &stopped, tick, opaque, error);
+    az_status status = code_lanes(m, 1, NULL, &rc, content, n_bytes, &stopped, tick, opaque, error);
     az_lm_server_leave(m->server, n_lanes);
     if (status == AZ_OK && stopped)
         return az_error_set(error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET, "stopped as asked");

@@ -14,6 +14,13 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+MODEL = str(ROOT / "tests" / "models" / "stories260k.gguf")
+LEARNT = str(ROOT / "tests" / "models" / "tiny-gpt2.gguf")
+STORY = (b"Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, "
+         b"she saw a big, red ball. She wanted to play with it, but it was too high. Lily's mom said, \"Lily, "
+         b"let's go home.\" Lily was sad. \"I want to play with the ball,\" she said.\n")
+
+
 def text(n_bytes):
     """English prose and code, from files that never change much."""
     parts = [ROOT / "LICENSE", ROOT / "include" / "aizip.h", ROOT / "src" / "coder" / "coder.h",
@@ -43,6 +50,11 @@ def inputs(quick):
         share = 24000 if level == 1 else 12000 if level <= 5 else 4000
         yield f"text -{level}", [f"-{level}"], text(share * scale)
         yield f"records -{level}", [f"-{level}"], records(share * scale // 2)
+    for lanes in (1, 5):
+        options = ["-m", MODEL, f"--lanes={lanes}"]
+        yield f"a language model, {lanes} lanes", options, STORY * (2 if quick else 8)
+    yield "a language model, learnt positions", ["-m", LEARNT, "--overlap=20"], text(600)
+    yield "a language model, left away", ["-m", MODEL], records(2000)
     yield "several blocks", ["-1", "--block-size=64K"], text(150000) + records(50000)
 
 
@@ -62,7 +74,8 @@ def check(reference, other, options, content):
         where = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b),
                      min(len(got), len(expected)))
         return f"archives of {len(got)} and {len(expected)} bytes differ from byte {where} on"
-    if run([*other, "-dc"], expected) != content:
+    model = options[:2] if options[0] == "-m" else []
+    if run([*other, "-dc", *model], expected) != content:
         return "the content comes back wrong"
     return None
 

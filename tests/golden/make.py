@@ -74,6 +74,16 @@ def records(n_bytes):
     return bytes(out[:n_bytes])
 
 
+MODEL = str(HERE.parent / "models" / "stories260k.gguf")
+STORY = b"".join(
+    b"Once upon a time, there was a little %s named %s. %s loved to play in the park. One day, %s saw a big, "
+    b"red ball and wanted to play with it. \"Let's go home,\" said her mom.\n" % (kind, name, who, who.lower())
+    for kind, name, who in ((b"girl", b"Lily", b"She"), (b"boy", b"Tim", b"He"), (b"dog", b"Max", b"He"),
+                            (b"girl", b"Mia", b"She"), (b"bird", b"Sam", b"He"), (b"cat", b"Lucy", b"She"),
+                            (b"boy", b"Ben", b"He"), (b"girl", b"Sue", b"She"), (b"bear", b"Bob", b"He"),
+                            (b"girl", b"Amy", b"She"), (b"fox", b"Rex", b"He"), (b"boy", b"Leo", b"He"),
+                            (b"girl", b"Jane", b"She"), (b"frog", b"Fred", b"He"), (b"boy", b"Jack", b"He")))
+
 CONTENTS = {
     "empty": b"",
     "byte": b"a",
@@ -95,6 +105,9 @@ def header(archive, changes):
     for at, byte in changes.items():
         out[at] = byte
     out[8] = xxh32(bytes(out[:8])) & 0xFF
+    if out[4] & 0x10:  # the note of the model has a check, too
+        end = 10 + out[9]
+        out[end] = xxh32(bytes(out[9:end]), int.from_bytes(out[4:8], "little")) & 0xFF
     return bytes(out)
 
 
@@ -115,6 +128,13 @@ def good():
     exact = bytes(2 * 65536)
     yield "full-blocks-1", compress(exact, "-1", "--block-size=64K"), exact
     two = compress(CONTENTS["text"], "-5") + compress(b"", "-1") + compress(CONTENTS["zeros"], "-9")
+    # With a language model: one lane and several, blocks, and one that the model does not help.
+    for options in (["-5"], ["--lanes=7", "--window=64"], ["-9"]):
+        name = "model" + "".join(options).replace("=", "").replace("--", "-")
+        yield name, compress(STORY[:2500], "-m", MODEL, *options), STORY[:2500]
+    story = STORY * 30
+    yield "model-blocks", compress(story[:70000], "-m", MODEL, "--lanes=32", "--block-size=64K"), story[:70000]
+    yield "model-left-away", compress(CONTENTS["records"], "-m", MODEL), CONTENTS["records"]
     yield "concatenated", two, CONTENTS["text"] + CONTENTS["zeros"]
 
 
@@ -141,6 +161,12 @@ def bad():
     yield "bad-index", flipped(many, len(many) - 16), "DAMAGED"
     yield "bad-index-cut", many[:-1], "TRUNCATED"
     yield "bad-index-missing", many[: many.rindex(b"\x9aIXD")], "TRUNCATED"
+    model = compress(STORY[:600], "-m", MODEL)
+    yield "bad-model-note", flipped(model, 30), "DAMAGED"
+    yield "bad-model-note-cut", model[:20], "TRUNCATED"
+    yield "bad-model-payload", flipped(model, len(model) - 20), "DAMAGED"
+    yield "bad-model-flag", header(model, {5: 1, 6: version}), "DAMAGED"
+    yield "unsupported-model-version", header(model, {6: model[6] + 1}), "VERSION"
     yield "bad-after-the-end", one + b"no archive", "FORMAT"
     yield "unsupported-format-version", header(one, {4: one[4] + 1}), "VERSION"
     yield "unsupported-flags", header(one, {4: one[4] | 0x20}), "VERSION"
