@@ -50,6 +50,7 @@ static inline size_t fuzz_repair_frame(uint8_t *p, size_t n_bytes, int method_ve
     p[8] = (uint8_t)az_check(p, 8);
     if (az_frame_header_read(&frame, p, n_bytes, 0, &n_used, NULL) != AZ_OK || n_used == 0)
         return 0;
+    pos = n_used;
     frame.id_known = false;
     for (uint64_t number = 0; !block.last; number++) {
         if (number > 0 && n_bytes - pos > 8) { /* the id follows the first block's check */
