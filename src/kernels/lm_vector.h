@@ -40,11 +40,22 @@ AZ_LM_INLINE int32_t nearest(float x) {
     return bits_of(x + ROUNDER) - ROUNDER_BITS;
 }
 
+/* x (not NaN) within -126..126, compared as integers: bits of positive floats are in their
+ * order, below those of all negative ones, which are in the opposite order. Where floats are
+ * compared, gcc 12 works out apart what follows for the limits: more work, and with silu's x
+ * it divides in subnormals, which is a hundred times slower. */
+AZ_LM_INLINE float within_126(float x) {
+    enum { MAX_BITS = 0x42fc0000 /* 126 */ };
+    int32_t bits = bits_of(x);
+    bits = bits < MAX_BITS ? bits : MAX_BITS;
+    uint32_t low = MAX_BITS | 1u << 31;
+    return float_of((int32_t)((uint32_t)bits < low ? (uint32_t)bits : low));
+}
+
 /* 2^x, to 2 units in the last place; x below -126 counts as -126, above 126 as 126. A
  * polynomial of degree 6 for the fraction, minimax for the relative error. */
 AZ_LM_INLINE float exp2_of(float x) {
-    x = x > -126.0f ? x : -126.0f;
-    x = x < 126.0f ? x : 126.0f;
+    x = within_126(x);
     float whole = x + ROUNDER;
     int32_t n = bits_of(whole) - ROUNDER_BITS;
     float f = x - (whole - ROUNDER); /* -1/2..1/2 */
@@ -79,29 +90,57 @@ AZ_LM_INLINE int32_t max_magnitude(const float *x, size_t n) {
 
 enum { INFINITY_BITS = 0x7f800000, TINY_BITS = (127 - 100) << 23 };
 
+/* Eight floats that are added at once, in whatever registers there are. */
+typedef float row8 __attribute__((vector_size(32)));
+
 /* Columns of 8 rows of 8, turned by the Walsh-Hadamard matrix of 8. */
-AZ_LM_INLINE void turn_columns(float *x) {
+AZ_LM_INLINE void turn_columns(row8 x[8]) {
+#pragma GCC unroll 4
     for (size_t half = 4; half > 0; half /= 2)
+#pragma GCC unroll 4
         for (size_t i = 0; i < 8; i += 2 * half)
-            for (size_t k = i; k < i + half; k++)
-                for (size_t j = 0; j < 8; j++) {
-                    float a = x[k * 8 + j], b = x[(k + half) * 8 + j];
-                    x[k * 8 + j] = a + b;
-                    x[(k + half) * 8 + j] = a - b;
-                }
+#pragma GCC unroll 4
+            for (size_t k = i; k < i + half; k++) {
+                row8 a = x[k], b = x[k + half];
+                x[k] = a + b;
+                x[k + half] = a - b;
+            }
+}
+
+/* Numbers of rows a and b in turn: the first halves, or the second. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH_HALVES(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+typedef int32_t lanes8 __attribute__((vector_size(32)));
+#define LOW_HALVES(a, b) __builtin_shuffle(a, b, (lanes8){0, 8, 1, 9, 2, 10, 3, 11})
+#define HIGH_HALVES(a, b) __builtin_shuffle(a, b, (lanes8){4, 12, 5, 13, 6, 14, 7, 15})
+#endif
+
+/* Rows become columns: rows 0 and 4, 1 and 5.. in turn, three times. */
+AZ_LM_INLINE void transpose(row8 x[8]) {
+    row8 y[8];
+#pragma GCC unroll 4
+    for (size_t step = 0; step < 3; step++) {
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++) {
+            y[2 * i] = LOW_HALVES(x[i], x[i + 4]);
+            y[2 * i + 1] = HIGH_HALVES(x[i], x[i + 4]);
+        }
+        memcpy(x, y, sizeof y);
+    }
 }
 
 /* A block as 8 rows of 8: columns, then rows, which have become columns. It spreads a value
  * that is much larger than the others over all of them; what is left to quantise is nearly
  * normal, and int8 loses a third to an eighth of what it lost (docs/transformer.md). */
 AZ_LM_INLINE void turn_block(float *x) {
-    float rows[AZ_LM_BLOCK];
+    row8 rows[8];
     memcpy(rows, x, sizeof rows);
     turn_columns(rows);
-    for (size_t i = 0; i < 8; i++)
-        for (size_t j = 0; j < 8; j++)
-            x[j * 8 + i] = rows[i * 8 + j];
-    turn_columns(x);
+    transpose(rows);
+    turn_columns(rows);
+    memcpy(x, rows, sizeof rows);
 }
 
 static void turn(float *x, size_t n) {
