@@ -1,6 +1,6 @@
 /*
- * bench_lm MODEL [THREADS [RUNS]]: how fast a model runs, as one line of JSON. bench/lm.py
- * puts it beside llama.cpp.
+ * bench_lm MODEL [THREADS [RUNS [POSITION]]]: how fast a model runs, as one line of JSON.
+ * bench/lm.py puts it beside llama.cpp.
  *
  *   load_s      to load the weights
  *   score       512 tokens of one window, in batches of 256, the probabilities of all tokens
@@ -10,6 +10,9 @@
  *   multiply_256_gmacs, multiply_16_gmacs, peak_gmacs   int8 products a second, 10^9, of one
  *               thread: of a matrix of 1,536 rows and 576 columns with 256 and with 16 rows of
  *               activations; and in a loop of nothing but such products
+ *
+ * With a POSITION instead: rows_1, rows_8, rows_16, rows_64, tokens a second of as many
+ * sequences, a token each at a time, from that position on, probabilities too.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +29,7 @@ enum {
     BATCH = 256,
     BEFORE = 256,
     LANES = 16,
+    LANES_MAX = 64,
     STEPS = 16,
     SINGLES = 32,
     RUNS_MAX = 99
@@ -59,7 +63,7 @@ typedef struct bench {
     az_pool *pool;
     az_lm *lm;
     az_lm_batch *batch;
-    az_lm_cache *caches[LANES];
+    az_lm_cache *caches[LANES_MAX];
     float *logits;
     uint32_t *freq;
     uint64_t sums[LANES];
@@ -74,7 +78,7 @@ static uint32_t token(bench *b) { /* any will do: the time is the same */
 
 static void feed(bench *b, az_lm_cache *const *caches, uint32_t n_caches, uint32_t n,
                  bool probabilities) {
-    az_lm_row rows[BATCH];
+    az_lm_row rows[BATCH] = {{0}};
     for (uint32_t i = 0; i < n; i++)
         rows[i] = (az_lm_row){caches[n_caches > 1 ? i : 0], token(b)};
     check(az_lm_run(b->batch, rows, n, &b->error), &b->error);
@@ -224,6 +228,13 @@ static double peak(const char *set) {
     return best;
 }
 
+static void open_caches(bench *b, unsigned n, uint32_t window) {
+    check(az_lm_batch_open(&b->batch, b->lm, BATCH, window, b->pool, b->heap, &b->error),
+          &b->error);
+    for (unsigned i = 0; i < n; i++)
+        check(az_lm_cache_open(&b->caches[i], b->lm, window, BATCH, b->heap, &b->error), &b->error);
+}
+
 static void open_all(bench *b, const char *path, unsigned n_threads, double *load_s) {
     az_gguf *gguf;
     check(az_heap_open(&b->heap, NULL, &b->error), &b->error);
@@ -232,18 +243,37 @@ static void open_all(bench *b, const char *path, unsigned n_threads, double *loa
     double start = now();
     check(az_lm_open(&b->lm, gguf, az_cpu_features(), b->pool, b->heap, &b->error), &b->error);
     *load_s = now() - start;
-    check(az_lm_batch_open(&b->batch, b->lm, BATCH, PROMPT, b->pool, b->heap, &b->error),
-          &b->error);
-    for (int i = 0; i < LANES; i++)
-        check(az_lm_cache_open(&b->caches[i], b->lm, PROMPT, BATCH, b->heap, &b->error), &b->error);
     size_t n = (size_t)LANES * az_lm_logits_stride(b->lm);
     b->logits = aligned_alloc(64, n * 4);
     b->freq = aligned_alloc(64, n * 4);
 }
 
+/* Sequences, a token each at a time, from a position on. */
+static void print_rows(bench *b, unsigned n_threads, int n_runs, uint32_t position) {
+    static const uint32_t counts[] = {1, 8, 16, 64};
+    enum { N_COUNTS = sizeof counts / sizeof counts[0] };
+    double speed[N_COUNTS][RUNS_MAX];
+    open_caches(b, LANES_MAX, position + N_COUNTS * STEPS * (uint32_t)n_runs);
+    for (int i = 0; i < LANES_MAX; i++)
+        for (uint32_t left = position; left > 0; left -= left < BATCH ? left : BATCH)
+            feed(b, &b->caches[i], 1, left < BATCH ? left : BATCH, false);
+    for (int run = 0; run < n_runs; run++)
+        for (int c = 0; c < N_COUNTS; c++) {
+            double start = now();
+            for (int i = 0; i < STEPS; i++)
+                feed(b, b->caches, counts[c], counts[c], true);
+            speed[c][run] = counts[c] * STEPS / (now() - start);
+        }
+    printf("{\"kernels\": \"%s\", \"threads\": %u, \"position\": %u",
+           az_lm_kernels_get(az_cpu_features())->name, n_threads, position);
+    for (int c = 0; c < N_COUNTS; c++)
+        printf(", \"rows_%u\": %.1f", counts[c], median(speed[c], n_runs));
+    printf("}\n");
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fprintf(stderr, "bench_lm MODEL [THREADS [RUNS]]\n");
+        fprintf(stderr, "bench_lm MODEL [THREADS [RUNS [POSITION]]]\n");
         return 2;
     }
     unsigned n_threads = argc > 2 ? (unsigned)atoi(argv[2]) : (unsigned)az_cpu_count();
@@ -252,6 +282,11 @@ int main(int argc, char **argv) {
     bench b = {.seed = 1};
     double load_s, s[RUNS_MAX], one[RUNS_MAX], many[RUNS_MAX];
     open_all(&b, argv[1], n_threads, &load_s);
+    if (argc > 4) {
+        print_rows(&b, n_threads, n_runs, (uint32_t)atoi(argv[4]));
+        return 0;
+    }
+    open_caches(&b, LANES, PROMPT);
     (void)score(&b);
     for (int i = 0; i < n_runs; i++) {
         s[i] = score(&b);

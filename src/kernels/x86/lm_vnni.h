@@ -20,7 +20,11 @@
 
 DEFINE_QUANTISE_BLOCKS(int8_t, quantise_block8)
 
-enum { TILE = 8 /* rows at once, with two groups: 16 sums of 32 registers */ };
+enum {
+    TILE = 8,    /* rows at once, with two groups: 16 sums of 32 registers */
+    PANELS = 4,  /* keys' groups or values' panels at once with up to 4 rows: as many sums */
+    AHEAD = 2048 /* bytes that are asked for before they are used: 100 ns of one thread's */
+};
 
 static void put_row(int8_t *group, size_t j, const int8_t *row, size_t n) {
     for (size_t i = 0; i < n; i++)
@@ -58,6 +62,9 @@ AZ_LM_INLINE void dot_tile(__m512i sums[TILE][2], const int8_t *w, size_t n_byte
         __m512i second = n_groups > 1 ? load_bytes(w + n_bytes + i * 64) : first;
         LOAD_ONCE(first);
         LOAD_ONCE(second);
+        __builtin_prefetch(w + i * 64 + AHEAD);
+        if (n_groups > 1)
+            __builtin_prefetch(w + n_bytes + i * 64 + AHEAD);
 #pragma GCC unroll 8
         for (size_t r = 0; r < n_rows; r++) {
             __m512i four = broadcast32(a + r * a_stride + i * 4);
@@ -131,45 +138,110 @@ static void multiply_by_dot(const az_matrix *w, size_t first_group, size_t n_gro
                         out_stride);
 }
 
-/* sums[r] = n (even) int16 of a's rows times the pairs of a panel [n / 2][16][2]. */
-AZ_LM_INLINE void pairs_tile(__m512i *sums, const int16_t *a, size_t a_stride, size_t n_rows,
-                             const int8_t *panel, size_t n) {
+/* sums[r][p] = n (even) int16 of a's rows times the pairs of panel p, [n / 2][16][2]; what lies
+ * `ahead` of each panel is wanted next. */
+AZ_LM_INLINE void pairs_tile(__m512i sums[TILE][PANELS], const int16_t *a, size_t a_stride,
+                             size_t n_rows, const int8_t *panels, size_t panel_nbytes,
+                             size_t n_panels, size_t n, size_t ahead) {
 #pragma GCC unroll 8
     for (size_t r = 0; r < n_rows; r++)
-        sums[r] = _mm512_setzero_si512();
+#pragma GCC unroll 4
+        for (size_t p = 0; p < n_panels; p++)
+            sums[r][p] = _mm512_setzero_si512();
     for (size_t i = 0; i < n; i += 2) {
-        __m512i pairs = _mm512_cvtepi8_epi16(
-            _mm256_loadu_si256((const __m256i *)(const void *)(panel + i * 16)));
+        __m512i pairs[PANELS];
+#pragma GCC unroll 4
+        for (size_t p = 0; p < n_panels; p++) {
+            const int8_t *at = panels + p * panel_nbytes + i * 16;
+            pairs[p] = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)at));
+            __builtin_prefetch(at + ahead);
+        }
 #pragma GCC unroll 8
-        for (size_t r = 0; r < n_rows; r++)
-            ADD_TWOS(sums[r], pairs, broadcast32(a + r * a_stride + i));
+        for (size_t r = 0; r < n_rows; r++) {
+            __m512i two = broadcast32(a + r * a_stride + i);
+#pragma GCC unroll 4
+            for (size_t p = 0; p < n_panels; p++)
+                ADD_TWOS(sums[r][p], pairs[p], two);
+        }
     }
 }
 
-AZ_LM_INLINE void score_tile(const int16_t *q, size_t n_rows, size_t d, const int8_t *group,
-                             int32_t *out, size_t out_stride) {
-    __m512i sums[TILE];
-    pairs_tile(sums, q, d, n_rows, group, d);
+/* Some groups of keys. */
+AZ_LM_INLINE void score_tile(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys,
+                             size_t n_groups, int32_t *out, size_t out_stride) {
+    __m512i sums[TILE][PANELS];
+    size_t n_bytes = AZ_LM_GROUP * d;
+    pairs_tile(sums, q, d, n_rows, keys, n_bytes, n_groups, d, n_groups * n_bytes);
 #pragma GCC unroll 8
     for (size_t r = 0; r < n_rows; r++)
-        _mm512_storeu_si512((void *)(out + r * out_stride), sums[r]);
+#pragma GCC unroll 4
+        for (size_t g = 0; g < n_groups; g++)
+            _mm512_storeu_si512((void *)(out + r * out_stride + g * AZ_LM_GROUP), sums[r][g]);
 }
 
-AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *panel,
-                             size_t n_t, int64_t *out, size_t out_stride) {
-    __m512i sums[TILE];
-    pairs_tile(sums, w, w_stride, n_rows, panel, n_t);
+/* Some panels of values. */
+AZ_LM_INLINE void weigh_tile(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *values,
+                             size_t panel_nbytes, size_t n_panels, size_t n_t, int64_t *out,
+                             size_t out_stride) {
+    __m512i sums[TILE][PANELS];
+    pairs_tile(sums, w, w_stride, n_rows, values, panel_nbytes, n_panels, n_t, AHEAD);
 #pragma GCC unroll 8
-    for (size_t r = 0; r < n_rows; r++) {
-        int64_t *p = out + r * out_stride;
-        __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sums[r]));
-        __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sums[r], 1));
-        _mm512_storeu_si512((void *)p, _mm512_add_epi64(_mm512_loadu_si512((void *)p), low));
-        _mm512_storeu_si512((void *)(p + 8),
-                            _mm512_add_epi64(_mm512_loadu_si512((void *)(p + 8)), high));
-    }
+    for (size_t r = 0; r < n_rows; r++)
+#pragma GCC unroll 4
+        for (size_t p = 0; p < n_panels; p++) {
+            int64_t *to = out + r * out_stride + p * 16;
+            __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sums[r][p]));
+            __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sums[r][p], 1));
+            __m512i *half = (__m512i *)(void *)to;
+            _mm512_storeu_si512(half, _mm512_add_epi64(_mm512_loadu_si512(half), low));
+            _mm512_storeu_si512(half + 1, _mm512_add_epi64(_mm512_loadu_si512(half + 1), high));
+        }
 }
 
-#include "../lm_tiles.h"
+/* Tiles of as many rows as there are, and panels enough that no sum waits for itself. */
+#define TILES(tile)                    \
+    size_t r = 0;                      \
+    for (; r + TILE <= n_rows; r += 8) \
+        tile(TILE, 2);                 \
+    for (; r + 4 <= n_rows; r += 4)    \
+        tile(4, PANELS);               \
+    for (; r + 3 <= n_rows; r += 3)    \
+        tile(3, PANELS);               \
+    for (; r + 2 <= n_rows; r += 2)    \
+        tile(2, PANELS);               \
+    for (; r < n_rows; r++)            \
+    tile(1, PANELS)
+
+static void score(const int16_t *q, size_t n_rows, size_t d, const int8_t *keys, size_t n_groups,
+                  int32_t *out, size_t out_stride) {
+#define SCORE(rows, groups)                                                    \
+    do {                                                                       \
+        size_t g = 0;                                                          \
+        for (; g + groups <= n_groups; g += groups)                            \
+            score_tile(q + r * d, rows, d, keys + g * AZ_LM_GROUP * d, groups, \
+                       out + r * out_stride + g * AZ_LM_GROUP, out_stride);    \
+        for (; g < n_groups; g++)                                              \
+            score_tile(q + r * d, rows, d, keys + g * AZ_LM_GROUP * d, 1,      \
+                       out + r * out_stride + g * AZ_LM_GROUP, out_stride);    \
+    } while (0)
+    TILES(SCORE);
+#undef SCORE
+}
+
+static void weigh(const int16_t *w, size_t w_stride, size_t n_rows, const int8_t *values,
+                  size_t panel_nbytes, size_t n_t, size_t d, int64_t *out, size_t out_stride) {
+#define WEIGH(rows, panels)                                                                       \
+    do {                                                                                          \
+        size_t p = 0;                                                                             \
+        for (; p + panels <= d / 16; p += panels)                                                 \
+            weigh_tile(w + r * w_stride, w_stride, rows, values + p * panel_nbytes, panel_nbytes, \
+                       panels, n_t, out + r * out_stride + p * 16, out_stride);                   \
+        for (; p < d / 16; p++)                                                                   \
+            weigh_tile(w + r * w_stride, w_stride, rows, values + p * panel_nbytes, panel_nbytes, \
+                       1, n_t, out + r * out_stride + p * 16, out_stride);                        \
+    } while (0)
+    TILES(WEIGH);
+#undef WEIGH
+}
 
 #endif
