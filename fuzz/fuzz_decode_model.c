@@ -30,14 +30,13 @@ static void decode(az_engine *engine, const uint8_t *payload, size_t n_bytes, si
                       .has_model = true,
                       .model = {.version = AZ_LM_VERSION, .window = 64, .overlap = 16}};
     memcpy(frame.model.hash, engine->sha256, sizeof frame.model.hash);
-    az_block_header block = {.last = true,
-                             .content_nbytes = (uint32_t)n_content,
-                             .payload_nbytes = (uint32_t)n_bytes};
+    az_block_header block = {
+        .last = true, .content_nbytes = (uint32_t)n_content, .payload_nbytes = (uint32_t)n_bytes};
     size_t n = az_frame_header_write(archive, &frame);
     n += az_block_header_write(archive + n, &frame, &block, payload);
     memcpy(archive + n, payload, n_bytes);
-    az_status status = az_engine_decompress(engine, content, sizeof content, &n_out, archive,
-                                            n + n_bytes, &error);
+    az_status status =
+        az_engine_decompress(engine, content, sizeof content, &n_out, archive, n + n_bytes, &error);
     MUST(status == AZ_ERROR_DAMAGED || status == AZ_OK);
     free(archive);
 }

@@ -153,21 +153,21 @@ typedef enum az_param {
                                   no difference to the archive; lets tables be sized early. A
                                   different real size is AZ_ERROR_ARGUMENT at the end. */
     AZ_PARAM_SALVAGE = 6,      /* decoder: 1 = go on after damage; see az_decoder_set_gap_fn() */
-    AZ_PARAM_CONTEXT = 7,    /* scorer: tokens of a window, 2..32768; 0 (default): 2,048, or as many
+    AZ_PARAM_CONTEXT = 7, /* scorer: tokens of a window, 2..32768; 0 (default): 2,048, or as many
                                   as the model was trained with, if fewer. Encoder with an engine:
                                   64..16384; by default the same, at level 1 1,024, at level 9 as
                                   many as the model was trained with, at most 8,192 */
-    AZ_PARAM_STRIDE = 8,     /* scorer: tokens by which windows advance, at most the context;
+    AZ_PARAM_STRIDE = 8,  /* scorer: tokens by which windows advance, at most the context;
                                   0 (default): the context, so that windows share nothing */
-    AZ_PARAM_START = 9,      /* scorer: the token before each window; -1 (default): the model's
+    AZ_PARAM_START = 9,   /* scorer: the token before each window; -1 (default): the model's
                                   own for the beginning of a text */
     AZ_PARAM_PERPLEXITY = 10, /* scorer: 1 = llama.cpp's convention: windows that share nothing,
                                   the second half of each counts, the last one is left out */
-    AZ_PARAM_LANES = 11,  /* encoder with an engine: into how many lanes a block is cut, 1..64;
+    AZ_PARAM_LANES = 11,      /* encoder with an engine: into how many lanes a block is cut, 1..64;
                                   0 (default): about 4,096 tokens each, level 1: 64, level 9: 1 */
     AZ_PARAM_OVERLAP = 12, /* encoder with an engine, for models of learnt positions: tokens that a
                                   new window begins with; 0 (default): half of the window */
-    AZ_PARAM_VERIFY = 13 /* with an engine. Encoder: 1 = each block is decoded again before it is
+    AZ_PARAM_VERIFY = 13   /* with an engine. Encoder: 1 = each block is decoded again before it is
                             given out. Both: while decoding, in one step of 16 a lane in turn is
                             computed again with other kernels; AZ_ERROR_INTERNAL if they differ */
 } az_param;

@@ -92,7 +92,7 @@ class Install(unittest.TestCase):
 
     def test_the_static_library(self):
         sh("cc", self.dir / "program.c", "-o", self.dir / "static", f"-I{self.prefix}/include",
-           self.lib / "libaizip.a", "-pthread")
+           self.lib / "libaizip.a", "-pthread", "-lm")
         self.run_program(self.dir / "static")
 
     def test_cpp_may_include_the_header(self):
@@ -100,7 +100,7 @@ class Install(unittest.TestCase):
             self.skipTest("there is no C++ compiler")
         shutil.copy(self.dir / "program.c", self.dir / "program.cpp")
         sh("c++", "-Wall", "-Wextra", "-Werror", "-pedantic", self.dir / "program.cpp", "-o",
-           self.dir / "cpp", f"-I{self.prefix}/include", self.lib / "libaizip.a", "-pthread")
+           self.dir / "cpp", f"-I{self.prefix}/include", self.lib / "libaizip.a", "-pthread", "-lm")
         self.run_program(self.dir / "cpp")
 
     def test_find_package(self):
