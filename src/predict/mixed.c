@@ -464,12 +464,10 @@ az_status az_mixed_encode(az_mixed *m, const az_mixed_settings *settings, int le
     *coded_nbytes = SIZE_MAX;
     m->ids = az_alloc(m->heap, n_bytes * sizeof *m->ids);
     m->history = az_alloc(m->heap, n_bytes);
-    az_status status = AZ_OK;
-    if (!m->ids || !m->history)
-        status = az_alloc_failed(m->heap, n_bytes * sizeof *m->ids, error);
-    if (status == AZ_OK)
-        status = encode(m, settings, level, n_lanes, content, n_bytes, coded, capacity,
-                        coded_nbytes, tick, opaque, error);
+    az_status status = m->ids && m->history
+                           ? encode(m, settings, level, n_lanes, content, n_bytes, coded, capacity,
+                                    coded_nbytes, tick, opaque, error)
+                           : az_alloc_failed(m->heap, n_bytes * sizeof *m->ids, error);
     az_free(m->heap, m->ids);
     az_free(m->heap, m->history);
     m->ids = NULL;
