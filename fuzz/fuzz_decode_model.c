@@ -9,13 +9,13 @@
 
 enum { CONTENT_MAX = 600 };
 
-static az_engine *engine_of(const char *path) {
-    az_model *model;
-    az_engine *engine;
+static az_model *models[2];
+static az_engine *engines[2];
+
+static void open_engine(int i, const char *path) {
     az_error error;
-    MUST(az_model_open(&model, path, NULL, &error) == AZ_OK);
-    MUST(az_engine_open(&engine, model, 1, 0, NULL, &error) == AZ_OK);
-    return engine;
+    MUST(az_model_open(&models[i], path, NULL, &error) == AZ_OK);
+    MUST(az_engine_open(&engines[i], models[i], 1, 0, NULL, &error) == AZ_OK);
 }
 
 static void decode(az_engine *engine, const uint8_t *payload, size_t n_bytes, size_t n_content) {
@@ -42,10 +42,9 @@ static void decode(az_engine *engine, const uint8_t *payload, size_t n_bytes, si
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
-    static az_engine *engines[2];
     if (!engines[0]) {
-        engines[0] = engine_of(AZ_SOURCE_DIR "/tests/models/tiny-llama.gguf");
-        engines[1] = engine_of(AZ_SOURCE_DIR "/tests/models/tiny-gpt2.gguf");
+        open_engine(0, AZ_SOURCE_DIR "/tests/models/tiny-llama.gguf");
+        open_engine(1, AZ_SOURCE_DIR "/tests/models/tiny-gpt2.gguf");
     }
     if (n_bytes < 3)
         return 0;
