@@ -148,15 +148,23 @@ void az_compare_print_libraries(FILE *stream) {
     }
 }
 
+/* MB a second; language models need more digits. */
+static void format_speed(char buf[32], double n_bytes, double seconds) {
+    double speed = seconds > 0 ? n_bytes / seconds / 1e6 : 0;
+    if (seconds > 0)
+        snprintf(buf, 32, speed < 0.1 ? "%.4f" : "%.2f", speed);
+    else
+        snprintf(buf, 32, "-");
+}
+
 static void print_row(const char *name, const az_measure *m) {
-    char bytes[AZ_NUMBER_MAX], decode[32] = "-";
+    char bytes[AZ_NUMBER_MAX], encode[32], decode[32];
     double n = (double)m->in_nbytes;
-    if (m->decode_seconds > 0)
-        snprintf(decode, sizeof decode, "%.2f", n / m->decode_seconds / 1e6);
-    fprintf(stderr, "  %-10s %15s %8.2f %10.3f %12.2f %12s\n", name,
+    format_speed(encode, n, m->encode_seconds);
+    format_speed(decode, n, m->decode_seconds);
+    fprintf(stderr, "  %-10s %15s %8.2f %10.3f %12s %12s\n", name,
             az_format_number(bytes, m->out_nbytes), n / (double)m->out_nbytes,
-            (double)m->out_nbytes * 8 / n, m->encode_seconds > 0 ? n / m->encode_seconds / 1e6 : 0,
-            decode);
+            (double)m->out_nbytes * 8 / n, encode, decode);
 }
 
 /* The first n bytes of the source, or NULL. */
@@ -212,7 +220,7 @@ void az_compare(const az_options *opt, const az_source *source, const az_measure
         return;
     size_t n = (size_t)(ours->in_nbytes < PEER_MAX_NBYTES ? ours->in_nbytes : PEER_MAX_NBYTES);
     char name[16];
-    snprintf(name, sizeof name, "aizip -%d", opt->level);
+    snprintf(name, sizeof name, "aizip -%d%s", opt->level, opt->model ? "m" : "");
     fprintf(stderr, "  %-10s %15s %8s %10s %12s %12s\n", "", "bytes", "ratio", "bits/byte",
             "comp. MB/s", "decomp. MB/s");
     print_row(name, ours);

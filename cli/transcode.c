@@ -64,7 +64,11 @@ static int set_engine(job *j) {
     int rc = az_engines_named(opt->engines, &engine, &name);
     if (rc != AZ_EXIT_OK)
         return rc;
+    /* The weights are part of what --memlimit allows. */
+    uint64_t used = az_engine_peak_memory(engine);
+    j->memlimit = j->memlimit == 0 ? 0 : j->memlimit > used ? j->memlimit - used : 1;
     if (az_encoder_set_engine(j->encoder, engine, name, &error) == AZ_OK &&
+        az_encoder_set(j->encoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)j->memlimit, &error) == AZ_OK &&
         az_encoder_set(j->encoder, AZ_PARAM_LANES, opt->n_lanes, &error) == AZ_OK &&
         az_encoder_set(j->encoder, AZ_PARAM_CONTEXT, opt->window, &error) == AZ_OK &&
         az_encoder_set(j->encoder, AZ_PARAM_OVERLAP, opt->overlap, &error) == AZ_OK)

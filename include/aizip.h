@@ -229,7 +229,7 @@ typedef struct az_archive_info {
     uint64_t n_blocks;
     uint64_t n_stored_blocks; /* of them, those kept as they are */
     uint64_t block_nbytes;    /* the largest block size set in any of them */
-    uint64_t memory_nbytes;   /* to decode with one thread */
+    uint64_t memory_nbytes;   /* to decode with one thread; 0 where a language model is needed */
     int format_version;
     int method;         /* 1 = cm; 2 = a language model mixed with it */
     int method_version; /* the predictor's numeric version */
@@ -334,6 +334,9 @@ AZ_API az_status az_engine_open(az_engine **out, const az_model *model, int n_th
 /* Frees the handle and sets it to NULL; takes a pointer to NULL. No encoder or decoder that was
  * given it may be open. */
 AZ_API void az_engine_close(az_engine **engine);
+
+/* Memory in use at most so far. */
+AZ_API uint64_t az_engine_peak_memory(const az_engine *engine);
 
 /* From now on the encoder uses the model, mixed with the built-in predictor at its strongest; the
  * level chooses lanes and window (AZ_PARAM_LANES, AZ_PARAM_CONTEXT). `name`: what the archive

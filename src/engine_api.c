@@ -4,17 +4,6 @@
 #include "codec/codec.h"
 #include "model_api.h"
 
-static az_status check_memory(const az_gguf *gguf, uint64_t limit, az_error *error) {
-    uint64_t weights, cache;
-    AZ_TRY(az_lm_memory(gguf, &weights, &cache, error));
-    if (limit && weights > limit)
-        return az_error_set(error, AZ_ERROR_MEMORY_LIMIT, AZ_ERROR_NO_OFFSET,
-                            "the model needs %llu MiB for its weights alone, %llu MiB are allowed",
-                            (unsigned long long)((weights + 0xfffff) >> 20),
-                            (unsigned long long)(limit >> 20));
-    return AZ_OK;
-}
-
 az_status az_engine_open(az_engine **out, const az_model *model, int n_threads,
                          uint64_t memory_limit, const az_allocator *allocator, az_error *error) {
     if (!out || !model || n_threads < 0 || n_threads > AZ_THREADS_MAX)
@@ -23,7 +12,7 @@ az_status az_engine_open(az_engine **out, const az_model *model, int n_threads,
     *out = NULL;
     az_heap *heap;
     const az_gguf *gguf = az_model_gguf(model);
-    AZ_TRY(check_memory(gguf, memory_limit, error));
+    AZ_TRY(az_lm_check_memory(gguf, memory_limit, error));
     AZ_TRY(az_heap_open(&heap, allocator, error));
     az_heap_set_limit(heap, memory_limit);
     az_engine *engine = az_alloc(heap, sizeof *engine);
@@ -54,4 +43,8 @@ void az_engine_close(az_engine **out) {
     az_lm_server_close(&engine->server);
     az_free(heap, engine);
     az_heap_close(&heap);
+}
+
+uint64_t az_engine_peak_memory(const az_engine *engine) {
+    return az_heap_peak(engine->heap);
 }

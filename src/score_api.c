@@ -100,18 +100,6 @@ void az_scorer_set_part_fn(az_scorer *scorer, az_score_part_fn fn, void *opaque)
 
 /* ---- With a model ------------------------------------------------------------------ */
 
-/* Says how much the weights take before they are taken. */
-static az_status check_memory(const az_scorer *scorer, const az_gguf *gguf, az_error *error) {
-    uint64_t weights, cache, limit = (uint64_t)scorer->memory_limit;
-    AZ_TRY(az_lm_memory(gguf, &weights, &cache, error));
-    if (limit && weights > limit)
-        return az_error_set(error, AZ_ERROR_MEMORY_LIMIT, AZ_ERROR_NO_OFFSET,
-                            "the model needs %llu MiB for its weights alone, %llu MiB are allowed",
-                            (unsigned long long)((weights + 0xfffff) >> 20),
-                            (unsigned long long)(limit >> 20));
-    return AZ_OK;
-}
-
 static az_status load(az_scorer *scorer, az_error *error) {
     if (scorer->lm)
         return AZ_OK;
@@ -119,7 +107,7 @@ static az_status load(az_scorer *scorer, az_error *error) {
     az_heap_set_limit(scorer->heap, (uint64_t)scorer->memory_limit);
     unsigned n = scorer->n_threads > 0 ? (unsigned)scorer->n_threads : (unsigned)az_cpu_count();
     n = n < THREADS_MAX ? n : THREADS_MAX;
-    az_status status = check_memory(scorer, gguf, error);
+    az_status status = az_lm_check_memory(gguf, (uint64_t)scorer->memory_limit, error);
     if (status == AZ_OK)
         status = az_tokenizer_open(&scorer->tokenizer, gguf, scorer->heap, error);
     if (status == AZ_OK)

@@ -200,6 +200,13 @@ static int stage_stretch(uint32_t j) {
     return x > AZ_STRETCH_MAX ? AZ_STRETCH_MAX : x < -AZ_STRETCH_MAX ? -AZ_STRETCH_MAX : x;
 }
 
+/* Rows of a stage: each cell says what it stands for. */
+static void begin_stage(const az_cm_tables *t, az_prob31 *cells, uint32_t n_rows) {
+    for (uint32_t i = 0; i < n_rows * AZ_CM_STAGE_CELLS; i++)
+        cells[i] = i < AZ_CM_STAGE_CELLS ? prob31(az_squash(t, stage_stretch(i)))
+                                         : cells[i - AZ_CM_STAGE_CELLS];
+}
+
 static void begin_counters(az_cm *cm) {
     const az_cm_tables *t = &cm->tables;
     uint32_t n_lanes = AZ_CM_N_LANES(cm->level);
@@ -217,13 +224,12 @@ static void begin_counters(az_cm *cm) {
         cm->run_maps[i / AZ_CM_RUN_CELLS][cell] = prob31(cell & 1 ? AZ_PROB_ONE - p : p);
     }
     for (uint32_t i = 0; i < cm->level->n_stages; i++)
-        for (uint32_t j = 0; j < stage_cells(i, cm->n_bytes); j++)
-            cm->stage[i][j] = j < AZ_CM_STAGE_CELLS ? prob31(az_squash(t, stage_stretch(j)))
-                                                    : cm->stage[i][j - AZ_CM_STAGE_CELLS];
+        begin_stage(t, cm->stage[i], stage_cells(i, cm->n_bytes) / AZ_CM_STAGE_CELLS);
     for (uint32_t i = 0; i < AZ_CM_SURE_CELLS; i++)
         cm->sure_cells[i] = (AZ_PROB_ONE - AZ_PROB_ONE / 64) << 10;
 }
 
+/* A weight at the start of input i, with a language model's hints. */
 static int32_t hinted_weight(const az_cm_level *l, uint32_t i) {
     uint32_t n_lanes = AZ_CM_N_LANES(l);
     if (i < n_lanes * l->inputs)
@@ -282,13 +288,6 @@ static void begin_history(az_cm *cm) {
         cm->at.match[i].seen = cm->match_memory[i].table;
         begin_match(&cm->match_memory[i]);
     }
-}
-
-/* A row of a stage: each cell says what it stands for. */
-static void begin_stage(const az_cm_tables *t, az_prob31 *cells, uint32_t n_rows) {
-    for (uint32_t i = 0; i < n_rows * AZ_CM_STAGE_CELLS; i++)
-        cells[i] = i < AZ_CM_STAGE_CELLS ? prob31(az_squash(t, stage_stretch(i)))
-                                         : cells[i - AZ_CM_STAGE_CELLS];
 }
 
 static void begin_hinted(az_cm *cm) {

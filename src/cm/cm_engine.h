@@ -418,6 +418,17 @@ AZ_INLINE bool code_sure(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec
     return hit;
 }
 
+/* Learns from the running bit, and goes on to the next. */
+AZ_INLINE void next_bit(az_cm *cm, const az_cm_level *l, az_cm_now *now, int bit) {
+    learn(cm, l, now, bit);
+    now->c0 = now->c0 << 1 | (uint32_t)bit;
+    now->node = now->node << 1 | (uint32_t)bit;
+    if (now->bit_pos == 2)
+        aim_second(cm, l, now);
+    else if (now->bit_pos == 3)
+        find_slots(cm, l, now, true);
+}
+
 /* One bit: predict it, code it, learn from it. *byte: the bits still to be encoded, the
  * next one at bit 7; after the last bit the byte. */
 AZ_INLINE void step(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_encoder *enc,
@@ -434,13 +445,7 @@ AZ_INLINE void step(az_cm *cm, const az_cm_level *l, az_cm_now *now, az_range_en
         end_byte(cm, l, *byte);
         aim_first(cm, l, now, false);
     }
-    learn(cm, l, now, bit);
-    now->c0 = now->c0 << 1 | (uint32_t)bit;
-    now->node = now->node << 1 | (uint32_t)bit;
-    if (bit_pos == 2)
-        aim_second(cm, l, now);
-    else if (bit_pos == 3)
-        find_slots(cm, l, now, true);
+    next_bit(cm, l, now, bit);
 }
 
 /* A learning rate that falls: after n_halved bytes half of the extra is left. */

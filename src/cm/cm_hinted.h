@@ -163,13 +163,7 @@ AZ_INLINE void code_hinted_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now,
             learn_hint(cm, bit);
         if (bit_pos == 7)
             end_hinted_byte(cm, l, now, block, c->low_code);
-        learn(cm, l, now, bit);
-        now->c0 = now->c0 << 1 | (uint32_t)bit;
-        now->node = now->node << 1 | (uint32_t)bit;
-        if (bit_pos == 2)
-            aim_second(cm, l, now);
-        else if (bit_pos == 3)
-            find_slots(cm, l, now, true);
+        next_bit(cm, l, now, bit);
     }
 }
 

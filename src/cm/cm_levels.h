@@ -28,7 +28,7 @@ typedef struct az_cm_level {
 #define AZ_CM_LEVELS (AZ_CM_HINTED + 1)
 
 static const az_cm_level az_cm_levels[AZ_CM_LEVELS] = {
-    /* block, table, contexts, matches, sets, stages, inputs, match table, period, sure */
+    /* block, table, contexts, matches, sets, stages, inputs, match table, period, sure, hints */
     [1] = {23, 12, 3, 1, 1, 0, 1, 18, 5, 28, 0},
     [2] = {23, 20, 4, 1, 2, 1, 1, 20, 3, 32, 0},
     [3] = {23, 32, 6, 1, 2, 2, 1, 20, 3, 0, 0},

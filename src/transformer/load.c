@@ -409,6 +409,17 @@ az_status az_lm_memory(const az_gguf *gguf, uint64_t *weights, uint64_t *cache, 
     return AZ_OK;
 }
 
+az_status az_lm_check_memory(const az_gguf *gguf, uint64_t limit, az_error *error) {
+    uint64_t weights, cache;
+    AZ_TRY(az_lm_memory(gguf, &weights, &cache, error));
+    if (limit && weights > limit)
+        return az_error_set(error, AZ_ERROR_MEMORY_LIMIT, AZ_ERROR_NO_OFFSET,
+                            "the model needs %llu MiB for its weights alone, %llu MiB are allowed",
+                            (unsigned long long)((weights + 0xfffff) >> 20),
+                            (unsigned long long)(limit >> 20));
+    return AZ_OK;
+}
+
 static void free_linear(az_heap *heap, az_linear *linear) {
     az_free(heap, linear->matrix.groups);
     az_free(heap, linear->matrix.scale);

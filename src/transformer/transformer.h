@@ -48,6 +48,9 @@ const az_lm_info *az_lm_get_info(const az_lm *lm);
  * Loaded, the weights' scales take a sixteenth more. */
 az_status az_lm_memory(const az_gguf *gguf, uint64_t *weights_nbytes, uint64_t *cache_nbytes,
                        az_error *error);
+/* Says how much the weights take before they are taken: AZ_ERROR_MEMORY_LIMIT if that is more than
+ * `limit` bytes (0: none). */
+az_status az_lm_check_memory(const az_gguf *gguf, uint64_t limit, az_error *error);
 
 /* A sequence that sees at most `window` tokens at a time: from then on the oldest go, but
  * for the first AZ_LM_SINKS, which every model leans on. max_run: rows of it that one batch
