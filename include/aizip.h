@@ -360,6 +360,14 @@ AZ_API az_status az_engine_decompress(az_engine *engine, void *dst, size_t dst_c
                                       size_t *dst_nbytes, const void *src, size_t src_nbytes,
                                       az_error *error);
 
+/* ---- Labelled texts ----------------------------------------------------- */
+
+/* Bytes that somebody else owns. data may be NULL where n_bytes is 0. */
+typedef struct az_text {
+    const void *data;
+    size_t n_bytes;
+} az_text;
+
 /* ---- Scoring ---------------------------------------------------------- */
 
 /* What a text costs, in bits: under a language model alone, in windows of a
