@@ -18,6 +18,7 @@
  *   models.c    where models are: names become paths
  *   engines.c   -m, and the models that archives need: loaded once
  *   model*.c    the command `aizip model` (model.h)
+ *   classify*.c, ncd.c ...  the commands `aizip classify`, `ncd`, `nearest` (classify.h)
  *   score*.c, rank.c  the commands `aizip score` and `aizip rank` (score.h)
  */
 #ifndef AZ_CLI_H
@@ -122,6 +123,10 @@ void az_print_escaped(FILE *stream, const char *text);
  * bits, as Python's os.fsdecode does. */
 void az_print_json_string(const char *text);
 
+/* Whether a character could drive a terminal or make a text look like another: controls, line
+ * separators, marks that turn the direction of writing. */
+bool az_is_harmful(uint32_t c);
+
 /* Decodes the UTF-8 character at the start of `text`. Returns its length, 0 if
  * the bytes there are not valid UTF-8. */
 size_t az_utf8_decode(const char *text, uint32_t *c);
@@ -207,6 +212,7 @@ typedef struct az_progress {
     bool shown; /* a terminal is there, and -q is not */
     bool drawn; /* the line is on the screen now */
     bool decoding;
+    bool counts; /* things, not bytes: no speed is shown */
     const char *verb;
     uint64_t n_bytes;  /* of input; UINT64_MAX: unknown */
     uint64_t n_before; /* of them, done before this began */
@@ -218,6 +224,8 @@ void az_progress_start(az_progress *progress, const az_options *opt, const char 
                        const char *name, uint64_t n_bytes);
 /* An az_progress_fn; opaque is the az_progress. */
 int az_progress_update(void *opaque, uint64_t in_nbytes, uint64_t out_nbytes);
+/* The same for things that are no bytes. */
+void az_progress_count(az_progress *progress, uint64_t n);
 void az_progress_clear(az_progress *progress);
 double az_now(void); /* seconds, monotonic */
 

@@ -10,7 +10,8 @@
 
 /* Room for twice as much, or for what is known to come and one byte, which shows that a
  * file has grown. */
-static int make_room(az_text *text, const az_options *opt, size_t *capacity, uint64_t n_known) {
+static int make_room(az_score_text *text, const az_options *opt, size_t *capacity,
+                     uint64_t n_known) {
     uint64_t n = n_known < UINT64_MAX ? n_known + 1 : 1 << 16;
     if (n <= *capacity)
         n = 2 * (uint64_t)*capacity;
@@ -32,10 +33,10 @@ static int make_room(az_text *text, const az_options *opt, size_t *capacity, uin
     return AZ_EXIT_OK;
 }
 
-int az_text_read(az_text *text, const az_options *opt, const char *path) {
+int az_score_text_read(az_score_text *text, const az_options *opt, const char *path) {
     az_source source;
     size_t capacity = 0, n = 1;
-    *text = (az_text){.name = path};
+    *text = (az_score_text){.name = path};
     int rc = az_source_open(&source, opt, path);
     if (rc != AZ_EXIT_OK)
         return rc;
@@ -51,11 +52,11 @@ int az_text_read(az_text *text, const az_options *opt, const char *path) {
     }
     az_source_close(&source);
     if (rc != AZ_EXIT_OK)
-        az_text_free(text);
+        az_score_text_free(text);
     return rc;
 }
 
-void az_text_free(az_text *text) {
+void az_score_text_free(az_score_text *text) {
     free(text->data);
     text->data = NULL;
     text->n_bytes = 0;
@@ -120,8 +121,9 @@ int az_contender_open(az_contender *contender, const az_score_options *opt, cons
     return AZ_EXIT_OK;
 }
 
-int az_contender_run(az_contender *contender, const az_score_options *opt, const az_text *text,
-                     const char *label, az_score_part_fn part, void *part_opaque, az_score *score) {
+int az_contender_run(az_contender *contender, const az_score_options *opt,
+                     const az_score_text *text, const char *label, az_score_part_fn part,
+                     void *part_opaque, az_score *score) {
     az_error error = {.status = AZ_OK, .offset = AZ_ERROR_NO_OFFSET};
     az_progress progress;
     az_progress_start(&progress, &opt->base, "scoring", label, text->n_bytes);

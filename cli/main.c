@@ -1,5 +1,5 @@
 /* aizip: finds the command and runs it over the named files. */
-#include "cli.h"
+#include "classify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,9 +45,8 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"model", az_model_command},
-    {"rank", az_rank_command},
-    {"score", az_score_command},
+    {"classify", az_classify_command}, {"model", az_model_command}, {"ncd", az_ncd_command},
+    {"nearest", az_nearest_command},   {"rank", az_rank_command},   {"score", az_score_command},
 };
 
 /* unaizip and aizcat have no commands. */

@@ -37,16 +37,17 @@ size_t az_utf8_decode(const char *text, uint32_t *c) {
 
 /* C0, DEL, C1; line and paragraph separators; those that turn the direction of
  * writing, which could make a name look like another. */
-static bool is_harmful(uint32_t c) {
+bool az_is_harmful(uint32_t c) {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0x200e ||
-           c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+           c == 0x200f || c == 0x061c || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
 }
 
 void az_print_escaped(FILE *stream, const char *text) {
     for (const char *p = text; *p;) {
         uint32_t c;
         size_t n = az_utf8_decode(p, &c);
-        bool escape = n == 0 || is_harmful(c);
+        bool escape = n == 0 || az_is_harmful(c);
         if (n == 0)
             n = 1;
         for (size_t i = 0; i < n; i++) {

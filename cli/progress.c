@@ -65,13 +65,18 @@ static void draw(const az_progress *progress, double elapsed, uint64_t in, uint6
             format_time(left, sizeof left, elapsed * n_left / n_done);
     }
     double speed = (double)content / elapsed;
-    n += speed < 1e5 ? snprintf(text + n, sizeof text - (size_t)n, "%.2f kB/s", speed / 1e3)
-                     : snprintf(text + n, sizeof text - (size_t)n, "%.2f MB/s", speed / 1e6);
+    if (progress->counts)
+        n = n > 2 && !left[0] ? n - 2 : n; /* no comma behind it */
+    else
+        n += speed < 1e5 ? snprintf(text + n, sizeof text - (size_t)n, "%.2f kB/s", speed / 1e3)
+                         : snprintf(text + n, sizeof text - (size_t)n, "%.2f MB/s", speed / 1e6);
     if (archive > 0)
         n += snprintf(text + n, sizeof text - (size_t)n, ", ratio %.2f",
                       (double)content / (double)archive);
     if (left[0])
-        n += snprintf(text + n, sizeof text - (size_t)n, ", %s left", left);
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s%s left", progress->counts ? "" : ", ",
+                      left);
+    text[n] = '\0';
     fputs("\r\033[K", stderr);
     /* Name only where it leaves the line on one row. */
     int room = terminal_columns() - n - 16;
@@ -84,6 +89,11 @@ static void draw(const az_progress *progress, double elapsed, uint64_t in, uint6
     }
     fprintf(stderr, "%s %s", progress->verb, text);
     fflush(stderr);
+}
+
+void az_progress_count(az_progress *progress, uint64_t n) {
+    progress->counts = true;
+    az_progress_update(progress, n, 0);
 }
 
 int az_progress_update(void *opaque, uint64_t in_nbytes, uint64_t out_nbytes) {

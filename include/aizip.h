@@ -64,7 +64,9 @@ typedef enum az_status {
     AZ_ERROR_CANCELLED = 10,  /* the progress function asked to stop */
     AZ_ERROR_THREAD = 11,     /* no thread could be started */
     AZ_ERROR_INTERNAL = 12,   /* a fault of the library's own: please report it */
-    AZ_ERROR_MODEL = 13       /* a model file that is no model, is damaged, or is not supported */
+    AZ_ERROR_MODEL = 13,      /* a model file that is no model, is damaged, or is not supported */
+    AZ_ERROR_DATA = 14        /* labelled texts that can't be read as asked: the sentence names the
+                                 file and the line */
 } az_status;
 
 #define AZ_ERROR_NO_OFFSET UINT64_MAX
@@ -367,6 +369,261 @@ typedef struct az_text {
     const void *data;
     size_t n_bytes;
 } az_text;
+
+/* Texts, each with a label or none, from a file in one of the usual forms. The bytes are kept as
+ * they are, UTF-8 or not. */
+typedef struct az_dataset az_dataset;
+
+typedef enum az_dataset_format {
+    AZ_DATASET_AUTO = 0,     /* by the name, else by the first line; az_dataset_describe() tells */
+    AZ_DATASET_CSV = 1,      /* RFC 4180; several text columns are joined by a space */
+    AZ_DATASET_TSV = 2,      /* label, tab, text; taken literally */
+    AZ_DATASET_JSONL = 3,    /* an object a line */
+    AZ_DATASET_FASTTEXT = 4, /* __label__NAME and the text, a line */
+    AZ_DATASET_LINES = 5,    /* a text a line, without labels */
+    AZ_DATASET_FOLDER = 6,   /* a folder a label, a file a text */
+    AZ_DATASET_IDX = 7       /* images, a byte a pixel, and labels in a file of their own */
+} az_dataset_format;
+
+typedef struct az_dataset_options {
+    az_dataset_format format;
+    int header;     /* CSV, TSV. 1: the first row has the columns' names, -1: it has not; 0: it has
+                       if columns are asked for by name, or if it names both a label and a text as
+                       data sets do ("label", "class", ...; "text", "title", ...) */
+    int unlabelled; /* 1: there is no label */
+    int escapes;    /* 1: in TSV a backslash and n, t, r or a backslash stand for one byte */
+    const char *text_columns; /* names or numbers from 1, joined by commas; NULL: those of a known
+                                 name if there is a header or JSON, else all but the label's */
+    const char *label_column; /* a name or number; NULL: of a known name, else the first column */
+    const char *labels_path;  /* of IDX */
+    uint64_t memory_limit;    /* 0: none */
+} az_dataset_options;
+
+typedef struct az_row {
+    az_text text;
+    int64_t label; /* a number below n_labels; -1: none */
+    uint64_t line; /* where it begins, from 1; 0 where there are no lines */
+} az_row;
+
+/* Reads all of `path`: a file, or a folder of folders. It may be compressed by gzip, bzip2, xz,
+ * zstd or aizip. options and allocator may be NULL. AZ_ERROR_READ where the file can't be read,
+ * AZ_ERROR_DATA where it isn't what it should be. The caller owns *out. */
+AZ_API az_status az_dataset_open(az_dataset **out, const char *path,
+                                 const az_dataset_options *options, const az_allocator *allocator,
+                                 az_error *error);
+/* The same of bytes in memory (not of folders and images); `name` is for sentences. */
+AZ_API az_status az_dataset_parse(az_dataset **out, const char *name, const void *data,
+                                  size_t n_bytes, const az_dataset_options *options,
+                                  const az_allocator *allocator, az_error *error);
+/* An empty one to add rows to. label.data NULL: none. The bytes are copied. */
+AZ_API az_status az_dataset_new(az_dataset **out, const az_allocator *allocator, az_error *error);
+AZ_API az_status az_dataset_add(az_dataset *dataset, az_text text, az_text label, az_error *error);
+/* A new set of the rows named, in that order, with all labels of `from`. */
+AZ_API az_status az_dataset_subset(az_dataset **out, const az_dataset *from, const size_t *rows,
+                                   size_t n, const az_allocator *allocator, az_error *error);
+AZ_API void az_dataset_close(az_dataset **dataset);
+
+AZ_API size_t az_dataset_n_rows(const az_dataset *dataset);
+/* i below n_rows. Numbers of labels change while rows are added. */
+AZ_API az_row az_dataset_row(const az_dataset *dataset, size_t i);
+/* Labels are numbered in the order of their names: of the numbers, if all are whole numbers, else
+ * of the bytes. */
+AZ_API size_t az_dataset_n_labels(const az_dataset *dataset);
+AZ_API az_text az_dataset_label(const az_dataset *dataset, size_t label);
+/* The number of the label of this name, or -1. */
+AZ_API int64_t az_dataset_find_label(const az_dataset *dataset, az_text name);
+/* Of images, else 0. */
+AZ_API uint32_t az_dataset_image_width(const az_dataset *dataset);
+/* One sentence: what the file was taken for. Lives as long as the handle. */
+AZ_API const char *az_dataset_describe(const az_dataset *dataset);
+
+/* Rows as they come, for a program in a pipe. Bytes go in, in pieces of any size; `row` is called
+ * for each row that is complete, with its label's name (data NULL: none). Return 0 to go on. Not
+ * for folders and images. */
+typedef struct az_row_reader az_row_reader;
+typedef int (*az_row_fn)(void *opaque, az_text text, az_text label, uint64_t line);
+
+AZ_API az_status az_row_reader_open(az_row_reader **out, const char *name,
+                                    const az_dataset_options *options,
+                                    const az_allocator *allocator, az_error *error);
+/* With `last`, what is left over is the last row. After an error the handle can only be closed. */
+AZ_API az_status az_row_reader_push(az_row_reader *reader, const void *data, size_t n_bytes,
+                                    int last, az_row_fn row, void *opaque, az_error *error);
+AZ_API const char *az_row_reader_describe(const az_row_reader *reader);
+AZ_API void az_row_reader_close(az_row_reader **reader);
+
+/* How two data sets overlap. "Near": the same letters and digits, whatever the case and the
+ * marks between them. */
+typedef struct az_overlap {
+    size_t n_exact;       /* rows of test whose text is in train, too */
+    size_t n_near;        /* nearly, those included */
+    size_t n_empty_train; /* texts without a byte */
+    size_t n_empty_test;
+    size_t n_labels_missing; /* labels of test that train lacks */
+} az_overlap;
+
+AZ_API az_status az_dataset_overlap(az_overlap *overlap, const az_dataset *train,
+                                    const az_dataset *test, az_error *error);
+/* Drops the rows of train whose text is nearly that of an earlier one, or of a row of test (which
+ * may be NULL). *n_dropped says how many. */
+AZ_API az_status az_dataset_dedupe(az_dataset *train, const az_dataset *test, size_t *n_dropped,
+                                   az_error *error);
+
+/* ---- Classification ------------------------------------------------------- */
+
+/* A text's label by what it costs, in bits, under what is known of each label. */
+typedef struct az_classifier az_classifier;
+
+typedef enum az_method {
+    AZ_METHOD_CLASS = 0, /* words, pairs of words and runs of characters, each with its log-count
+                            ratio between the labels, weighed by a linear layer */
+    AZ_METHOD_KNN = 1    /* the nearest training texts by compressed size */
+} az_method;
+
+typedef enum az_distance {
+    AZ_DISTANCE_NCD = 0,        /* (C(xy) - min(C(x), C(y))) / max(C(x), C(y)) */
+    AZ_DISTANCE_CDM = 1,        /* C(xy) / (C(x) + C(y)) */
+    AZ_DISTANCE_CLM = 2,        /* 1 - (C(x) + C(y) - C(xy)) / C(xy) */
+    AZ_DISTANCE_CONDITIONAL = 3 /* C(xy) - C(y), in bytes; y: the training text */
+} az_distance;
+
+typedef enum az_votes { /* who wins if several labels have the most of k votes */
+                        AZ_VOTES_LOWEST_K =
+                            0, /* the last neighbours fall away until one label has the most */
+                        AZ_VOTES_LOWEST_LABEL = 1, /* the label of the lowest number */
+                        AZ_VOTES_DISTANCE =
+                            2 /* the label whose neighbours' distances add up to least */
+} az_votes;
+
+#define AZ_KNN_MAX 10000
+
+typedef struct az_knn_options {
+    const char *compressor; /* gzip (as Python's gzip.compress() counts), zlib, deflate, bz2, xz,
+                               zstd, brotli, aizip; NULL: gzip */
+    int level;              /* -1: the compressor's usual one here, 9 for most */
+    az_distance distance;
+    int train_first;   /* 1: training text, separator, text; 0: the other way */
+    az_text separator; /* between the two */
+    unsigned k;        /* neighbours, 1 to AZ_KNN_MAX; 0: 1. Equally near ones: in the order of
+                          training rows */
+    az_votes votes;
+} az_knn_options;
+
+typedef struct az_classifier_options {
+    az_method method;
+    int n_threads;           /* 1..256; 0: all cores. No result depends on it */
+    uint64_t memory_limit;   /* in bytes; 0: none */
+    az_knn_options knn;      /* for AZ_METHOD_KNN */
+    az_progress_fn progress; /* may be NULL; gets what is done, and of how much */
+    void *opaque;
+} az_classifier_options;
+
+typedef struct az_classifier_info {
+    az_method method;
+    size_t n_labels;
+    size_t n_rows;            /* trained on; 0: not known */
+    size_t n_features;        /* AZ_METHOD_CLASS */
+    double held_out_accuracy; /* AZ_METHOD_CLASS: on folds of the training rows; -1: none */
+    uint32_t image_width;     /* 0: texts */
+    az_knn_options knn;       /* AZ_METHOD_KNN; lives as long as the handle */
+} az_classifier_info;
+
+/* Trains on the rows that have a label; train may be closed afterwards. options and allocator may
+ * be NULL. AZ_ERROR_DATA where no row has one. The caller owns *out. */
+AZ_API az_status az_classifier_train(az_classifier **out, const az_dataset *train,
+                                     const az_classifier_options *options,
+                                     const az_allocator *allocator, az_error *error);
+/* A classifier out of the bytes that az_classifier_save() wrote. Of the options the method and
+ * knn are not used. */
+AZ_API az_status az_classifier_load(az_classifier **out, const void *data, size_t n_bytes,
+                                    const az_classifier_options *options,
+                                    const az_allocator *allocator, az_error *error);
+/* Returns 0, or anything else to stop with AZ_ERROR_CANCELLED. */
+typedef int (*az_write_fn)(void *opaque, const void *data, size_t n_bytes);
+AZ_API az_status az_classifier_save(const az_classifier *classifier, az_write_fn write,
+                                    void *opaque, az_error *error);
+AZ_API void az_classifier_close(az_classifier **classifier);
+
+AZ_API void az_classifier_get_info(const az_classifier *classifier, az_classifier_info *info);
+/* The name of label i, below n_labels; lives as long as the handle. */
+AZ_API az_text az_classifier_label(const az_classifier *classifier, size_t i);
+
+/* Labels of n texts, answers[n], and, where not NULL, probabilities [n][n_labels] (of
+ * AZ_METHOD_KNN: shares of the votes). When progress stops it, *n_done, which may be NULL, says
+ * how many of the first answers are there. One run at a time. */
+AZ_API az_status az_classifier_run(az_classifier *classifier, const az_text *texts, size_t n,
+                                   int64_t *answers, double *probabilities, size_t *n_done,
+                                   az_error *error);
+
+/* The probability of the answer below which the least sure `share` (0..1) of texts lie, as the
+ * folds have shown; 0 for AZ_METHOD_KNN. */
+AZ_API double az_classifier_threshold(const az_classifier *classifier, double share);
+
+/* AZ_METHOD_CLASS: the bits that speak for label a against label b: bits[n_bytes], a byte of the
+ * text each, and *constant for none of them; they add up to log2 of the quotient of the two
+ * probabilities. */
+AZ_API az_status az_classifier_explain(az_classifier *classifier, az_text text, size_t a, size_t b,
+                                       double *bits, double *constant, az_error *error);
+
+typedef struct az_neighbour {
+    size_t row; /* of the training set, among those with a label */
+    double distance;
+    az_text text; /* lives as long as the handle */
+    size_t label;
+} az_neighbour;
+
+/* AZ_METHOD_KNN: the k nearest training texts, nearest first. *n is k, or fewer. */
+AZ_API az_status az_classifier_neighbours(az_classifier *classifier, az_text text, unsigned k,
+                                          az_neighbour *neighbours, unsigned *n, az_error *error);
+
+/* ---- How good answers are ---- */
+
+#define AZ_EVALUATION_N_BINS 15
+
+typedef struct az_evaluation {
+    size_t n;          /* rows whose truth is known */
+    size_t n_answered; /* of them, those with an answer; accuracy and F1 are of these */
+    double accuracy;
+    double accuracy_low, accuracy_high; /* 95 %: percentiles of 2,000 resamples of fixed seed */
+    double macro_f1;                    /* mean over the labels that occur, in truth or answers */
+    double log_loss;                    /* nats a row; probabilities below 1e-15 count as that */
+    double calibration_error;           /* mean of |share right - probability| over the bins */
+    struct {
+        size_t n, n_right;
+        double surety;            /* mean probability of the answer */
+    } bins[AZ_EVALUATION_N_BINS]; /* by the answer's probability, of equal width */
+} az_evaluation;
+
+typedef struct az_class_figure {
+    size_t n; /* rows of this truth */
+    double precision, recall, f1;
+} az_class_figure;
+
+/* truth[n], answers[n]: labels below n_labels, -1: none. probabilities [n][n_labels] or NULL.
+ * confusion [n_labels][n_labels] receives the counts, a truth a row. */
+AZ_API az_status az_evaluate(az_evaluation *out, uint64_t *confusion, const int64_t *truth,
+                             const int64_t *answers, const double *probabilities, size_t n,
+                             size_t n_labels, az_error *error);
+AZ_API void az_class_figures(az_class_figure *out, const uint64_t *confusion, size_t n_labels,
+                             size_t label);
+
+/* ---- Distances between texts ---- */
+
+/* matrix [n][n]: the mean of both orders' distances; 0 on the diagonal. Of the options
+ * train_first, k and votes are not used. */
+AZ_API az_status az_distance_matrix(double *matrix, const az_text *texts, size_t n,
+                                    const az_classifier_options *options,
+                                    const az_allocator *allocator, az_error *error);
+
+/* Groups a and b become one: texts are 0..n-1, the group of merge i is n + i. */
+typedef struct az_tree_merge {
+    uint32_t a, b;
+    double height; /* half of their distance */
+} az_tree_merge;
+
+/* merges [n - 1] by UPGMA; of equally near pairs, that of the lowest numbers comes first. */
+AZ_API az_status az_distance_tree(az_tree_merge *merges, const double *matrix, size_t n,
+                                  const az_allocator *allocator, az_error *error);
 
 /* ---- Scoring ---------------------------------------------------------- */
 

@@ -32,6 +32,7 @@ const char *az_status_name(az_status status) {
     case AZ_ERROR_THREAD: return "no thread could be started";
     case AZ_ERROR_INTERNAL: return "internal error";
     case AZ_ERROR_MODEL: return "unusable model file";
+    case AZ_ERROR_DATA: return "unusable data set";
     }
     return "unknown status";
 }

@@ -20,12 +20,15 @@ ALLOWED = {
     "transformer": {"base", "kernels", "gguf"},
     "measure": {"base", "kernels", "gguf", "tokenizer", "transformer", "predict"},
     "container": {"base"},
+    "dataset": {"base"},
+    "classify": {"base"},
     "cm": {"base", "kernels", "coder"},
     "predict": {"base", "kernels", "coder", "cm", "gguf", "tokenizer", "transformer"},
     "codec": {"base", "coder", "predict", "container"},
     "api": {"base", "predict", "codec", "container"},
     "engine_api": {"base", "gguf", "predict", "codec", "container", "model_api"},
     "model_api": {"base", "gguf"},
+    "classifier_api": {"base", "dataset", "classify"},
     "score_api": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "model_api"},
 }
 PUBLIC = ROOT / "include" / "aizip.h"

@@ -14,7 +14,7 @@ mkdir -p "$dir/xxhash"
 cp "$xxhash"/xxh*.h "$dir/xxhash/"
 cmake -S . -B "$dir" -DCMAKE_TOOLCHAIN_FILE="cmake/$arch-linux-gnu.cmake" \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_EXE_LINKER_FLAGS=-static -DAIZIP_SHARED=OFF \
-    -DAIZIP_COMPARE=OFF -DAIZIP_CURL=OFF -DAIZIP_WERROR="${AIZIP_WERROR:-OFF}" \
+    -DAIZIP_LIBRARIES=OFF -DAIZIP_CURL=OFF -DAIZIP_WERROR="${AIZIP_WERROR:-OFF}" \
     -DXXHASH_INCLUDE_DIR="$PWD/$dir/xxhash" >"$dir/build.log"
 cmake --build "$dir" --target aizip lm_signature --parallel 2 >>"$dir/build.log" 2>&1 || {
     tail -n 40 "$dir/build.log"
