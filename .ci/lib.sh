@@ -51,8 +51,11 @@ quietly() {
 
 need_build() {
     need gcc libc6-dev make cmake libxxhash-dev || die "the packages for building could not be installed"
-    # Without these, aizip -v leaves a row of its table out.
-    need zlib1g-dev liblzma-dev libzstd-dev || say "going on without them"
+    # Without these, aizip -v leaves a row of its table out, and aizip classify has fewer
+    # compressors and reads fewer kinds of file.
+    for package in zlib1g-dev liblzma-dev libzstd-dev libbz2-dev libbrotli-dev libjansson-dev; do
+        need $package || say "going on without $package"
+    done
     # Without this, aizip model fetch takes no URLs. Any of its kinds will do.
     [ -e /usr/include/curl/curl.h ] || ls /usr/include/*/curl/curl.h >/dev/null 2>&1 ||
         need libcurl4-openssl-dev || say "going on without libcurl"

@@ -2,15 +2,19 @@
  * Labels and probabilities, a line an input, in input order:
  *   TSV    label, and with probabilities one column a label; a header names them
  *   CSV    the same
- *   JSONL  {"label": "x", "probability": 0.9, "probabilities": {"x": 0.9, ...}}
+ *   JSONL  {"label": "x", "probabilities": {"x": 0.9, ...}}
+ * In a pipe labels are as they are, but for tabs and newlines in TSV; on a terminal harmless.
  */
 #include "classify.h"
+
+#include <unistd.h>
 
 static void write_cell(const az_answer_writer *w, az_text text) {
     if (w->form == AZ_FORM_CSV)
         az_write_csv(w->stream, text);
     else
-        az_write_text(w->stream, text, AZ_ESCAPE_TSV);
+        az_write_text(w->stream, text,
+                      isatty(fileno(w->stream)) ? AZ_ESCAPE_TERMINAL : AZ_ESCAPE_TSV);
 }
 
 static void write_header(const az_answer_writer *w) {

@@ -260,7 +260,7 @@ static void print_neighbour(const az_classify_options *opt, az_classifier *class
     az_text label = az_classifier_label(classifier, near->label);
     if (!opt->base.json) {
         printf("%.6f\t", near->distance);
-        az_write_text(stdout, label, AZ_ESCAPE_TSV);
+        az_write_text(stdout, label, AZ_ESCAPE_TERMINAL);
         printf("\t%zu\t", near->row + 1);
         az_text shown = az_text_begin(near->text, SHOWN_TEXT_MAX);
         az_write_text(stdout, shown, AZ_ESCAPE_TERMINAL);

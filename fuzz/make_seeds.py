@@ -2,12 +2,19 @@
 """make_seeds.py: makes fuzz/seeds/ from the archives in tests/golden (see make.py there) and a
 few contents and model files. Each seed begins with the option bytes that its fuzzer reads."""
 
+import bz2
+import gzip
 import hashlib
+import lzma
+import os
 import pathlib
 import shutil
 import struct
+import subprocess
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+AIZIP = os.environ.get("AIZIP", str(HERE.parent / "build" / "aizip"))
 GOLDEN = HERE.parent / "tests" / "golden"
 TEXT = b"The river is slow in the evening, and the bridge is of stone. 1874; 1875; 1876.\n"
 
@@ -138,5 +145,46 @@ def main():
     save("fuzz_roundtrip", bytes((0, 0xFC, 0xFF, 0xFC, 90, 1, 128)) + TEXT)
 
 
+def dataset_seeds():
+    """Form, options, size of pieces; then a file of that form."""
+    table = b'label,title,text\r\na,"x ""y"", z\n2",b\nc,,d\n'
+    tsv = b"a b\tx\\n\\\\y\n\nc\td\n"
+    jsonl = (b'{"label": "a", "text": "x \\u00e9\\u0000"}\n{"text": [1], "label": 2}\n'
+             b'{"title": "t", "text": 1.5, "label": true}\n')
+    for form, data in ((0, table), (1, table), (2, tsv), (3, jsonl), (0, jsonl),
+                       (4, b"__label__a some\n__label__b c\n"), (5, b"one\n\nthree")):
+        for options in (1, 0x19, 0x52, 4, 0x6d):
+            yield bytes((form, options, options * 7 % 64)) + data
+
+
+def idx_seeds():
+    images = b"\0\0\x08\x03" + struct.pack(">3I", 2, 3, 2) + bytes(range(12))
+    for data in (images, gzip.compress(images), bz2.compress(images), lzma.compress(images)):
+        yield b"\x01" + data
+
+
+def classifier_seeds():
+    """What the program saves, of few texts."""
+    rows = "".join(f"{'abc'[i % 3]}\tword{i % 3} other{i % 5}\n" for i in range(24))
+    with tempfile.TemporaryDirectory() as folder:
+        train, model = pathlib.Path(folder, "t.tsv"), pathlib.Path(folder, "m.aizc")
+        for labels in (3, 2, 1):
+            train.write_text("".join(r + "\n" for r in rows.splitlines() if r[0] in "abc"[:labels]))
+            for options in ((), ("--method", "knn", "--compressor", "aizip", "--level", "1")):
+                subprocess.run([AIZIP, "classify", "-q", "--train", train, "--save", model, *options],
+                               check=True)
+                yield model.read_bytes()
+
+
+def data_seeds():
+    for data in dataset_seeds():
+        save("fuzz_dataset", data)
+    for data in idx_seeds():
+        save("fuzz_idx", data)
+    for data in classifier_seeds():
+        save("fuzz_classifier", data)
+
+
 if __name__ == "__main__":
     main()
+    data_seeds()

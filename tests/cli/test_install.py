@@ -90,9 +90,14 @@ class Install(unittest.TestCase):
         sh("cc", self.dir / "program.c", "-o", self.dir / "shared", *flags)
         self.run_program(self.dir / "shared")
 
+    def static_flags(self):
+        """What pkg-config says, with the library itself by its path."""
+        env = dict(os.environ, PKG_CONFIG_PATH=str(self.lib / "pkgconfig"))
+        flags = sh("pkg-config", "--cflags", "--libs", "--static", "aizip", env=env).split()
+        return [self.lib / "libaizip.a" if flag == "-laizip" else flag for flag in flags]
+
     def test_the_static_library(self):
-        sh("cc", self.dir / "program.c", "-o", self.dir / "static", f"-I{self.prefix}/include",
-           self.lib / "libaizip.a", "-pthread", "-lm")
+        sh("cc", self.dir / "program.c", "-o", self.dir / "static", *self.static_flags())
         self.run_program(self.dir / "static")
 
     def test_cpp_may_include_the_header(self):
@@ -100,7 +105,7 @@ class Install(unittest.TestCase):
             self.skipTest("there is no C++ compiler")
         shutil.copy(self.dir / "program.c", self.dir / "program.cpp")
         sh("c++", "-Wall", "-Wextra", "-Werror", "-pedantic", self.dir / "program.cpp", "-o",
-           self.dir / "cpp", f"-I{self.prefix}/include", self.lib / "libaizip.a", "-pthread", "-lm")
+           self.dir / "cpp", *self.static_flags())
         self.run_program(self.dir / "cpp")
 
     def test_find_package(self):
