@@ -5,7 +5,7 @@
  *   JSONL  {"label": "x", "probabilities": {"x": 0.9, ...}}
  * In a pipe labels are as they are, but for tabs and newlines in TSV; on a terminal harmless.
  */
-#include "classify.h"
+#include "classification.h"
 
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 /* aizip classify: train or load, then answer, test or cross-validate. */
-#include "classify.h"
+#include "classification.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Data sets as the options want them. */
-#include "classify.h"
+#include "classification.h"
 
 #include <stdlib.h>
 

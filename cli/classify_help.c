@@ -1,5 +1,5 @@
 /* --help of classify, ncd and nearest. */
-#include "classify.h"
+#include "classification.h"
 
 static void print_data_options(void) {
     fputs("\n"

@@ -1,5 +1,5 @@
 /* The command lines of classify, ncd and nearest, in any order; -- ends the options. */
-#include "classify.h"
+#include "classification.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -18,7 +18,7 @@
  *   models.c    where models are: names become paths
  *   engines.c   -m, and the models that archives need: loaded once
  *   model*.c    the command `aizip model` (model.h)
- *   classify*.c, ncd.c ...  the commands `aizip classify`, `ncd`, `nearest` (classify.h)
+ *   classify*.c, ncd.c ...  the commands `aizip classify`, `ncd`, `nearest` (classification.h)
  *   score*.c, rank.c  the commands `aizip score` and `aizip rank` (score.h)
  */
 #ifndef AZ_CLI_H

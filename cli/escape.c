@@ -1,5 +1,5 @@
 /* Text from strangers, made harmless for where it goes. */
-#include "classify.h"
+#include "classification.h"
 
 #include <string.h>
 

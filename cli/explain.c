@@ -1,7 +1,7 @@
 /* The words that decided: bits by byte become bits by word (what stands between blanks), shown
  * as the text with its dearest words marked, and as a list. All of them and the constant add up
  * to the log-odds, in bits, of the answer against the next best label. */
-#include "classify.h"
+#include "classification.h"
 
 #include <stdlib.h>
 #include <string.h>

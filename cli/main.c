@@ -1,5 +1,5 @@
 /* aizip: finds the command and runs it over the named files. */
-#include "classify.h"
+#include "classification.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* aizip ncd: distances between files and their tree. aizip nearest: neighbours of a text. */
-#include "classify.h"
+#include "classification.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* How good the answers were: for people, and as one object of JSON. */
-#include "classify.h"
+#include "classification.h"
 
 #include <stdlib.h>
 

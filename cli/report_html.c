@@ -3,7 +3,7 @@
  * keyboard and screen reader (tables with captions and scopes; colours only repeat what the
  * numbers say).
  */
-#include "classify.h"
+#include "classification.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Output that is there as a whole, or not at all: written beside its place, and renamed. */
-#include "classify.h"
+#include "classification.h"
 
 #include <errno.h>
 #include <stdlib.h>

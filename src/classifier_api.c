@@ -15,14 +15,14 @@
 
 enum { VERSION = 1, THREADS_MAX = 256, HEAD_NBYTES = 6, CHECK_NBYTES = 4 };
 #define MAGIC "AIZC"
-/* Texts that a thread takes at a time: enough that handing out costs nothing. */
-enum { PART_TEXTS = 16, RUN_TEXTS = 4096 };
+/* Texts between two calls of progress. */
+enum { RUN_TEXTS = 4096 };
 
 /* What one thread keeps between texts. */
 typedef struct worker {
     az_row_scratch row;
     az_knn_scratch knn;
-    az_near *near;         /* [k] */
+    az_near *near;         /* [AZ_KNN_TEXTS][k] */
     double *probabilities; /* [n_labels] */
     az_status status;
     az_error error;
@@ -129,7 +129,7 @@ static az_status prepare_workers(az_classifier *c, az_error *error) {
         worker *w = c->workers + i;
         w->probabilities = az_alloc(c->heap, c->n_labels * sizeof *w->probabilities);
         if (c->method == AZ_METHOD_KNN)
-            w->near = az_alloc(c->heap, c->knn.options.k * sizeof *w->near);
+            w->near = az_alloc(c->heap, AZ_KNN_TEXTS * c->knn.options.k * sizeof *w->near);
         if (!w->probabilities || (c->method == AZ_METHOD_KNN && !w->near))
             return az_alloc_failed(c->heap, c->n_labels * sizeof *w->probabilities, error);
     }
@@ -412,30 +412,36 @@ typedef struct running {
     double *probabilities; /* or NULL */
 } running;
 
-static az_status answer(az_classifier *c, worker *w, az_text text, int64_t *label,
-                        double *probabilities, az_error *error) {
-    if (c->method == AZ_METHOD_KNN) {
-        unsigned n_near;
-        AZ_TRY(az_knn_find(&c->knn, &w->knn, text, c->knn.options.k, w->near, &n_near, error));
-        *label = az_knn_vote(&c->knn, w->near, n_near, probabilities);
-        return AZ_OK;
+/* Answers texts [n], n at most AZ_KNN_TEXTS. */
+static az_status answer(az_classifier *c, worker *w, const az_text *texts, size_t n,
+                        int64_t *labels, double *probabilities) {
+    unsigned k = c->knn.options.k, n_near[AZ_KNN_TEXTS];
+    if (c->method == AZ_METHOD_KNN)
+        AZ_TRY(az_knn_find(&c->knn, &w->knn, texts, n, k, w->near, n_near, &w->error));
+    for (size_t i = 0; i < n; i++) {
+        double *p = probabilities ? probabilities + i * c->n_labels : w->probabilities;
+        if (c->method == AZ_METHOD_KNN) {
+            labels[i] = az_knn_vote(&c->knn, w->near + i * k, n_near[i], p);
+            continue;
+        }
+        AZ_TRY(az_class_model_run(&c->model, &w->row, texts[i], p, &w->error));
+        labels[i] = 0;
+        for (size_t l = 1; l < c->n_labels; l++)
+            if (p[l] > p[labels[i]])
+                labels[i] = (int64_t)l;
     }
-    AZ_TRY(az_class_model_run(&c->model, &w->row, text, probabilities, error));
-    *label = 0;
-    for (size_t i = 1; i < c->n_labels; i++)
-        if (probabilities[i] > probabilities[*label])
-            *label = (int64_t)i;
     return AZ_OK;
 }
 
 static void run_part(void *arg, uint32_t part, unsigned number) {
     running *r = arg;
     worker *w = r->c->workers + number;
-    size_t from = part * r->part_texts, to = from + r->part_texts;
-    for (size_t i = from; i < to && i < r->n && w->status == AZ_OK; i++) {
-        double *p = r->probabilities ? r->probabilities + i * r->c->n_labels : w->probabilities;
-        w->status = answer(r->c, w, r->texts[i], r->answers + i, p, &w->error);
-    }
+    size_t from = part * r->part_texts, n = r->n - from;
+    if (n > r->part_texts)
+        n = r->part_texts;
+    if (w->status == AZ_OK)
+        w->status = answer(r->c, w, r->texts + from, n, r->answers + from,
+                           r->probabilities ? r->probabilities + from * r->c->n_labels : NULL);
 }
 
 static az_status first_failure(az_classifier *c, az_error *error) {
@@ -455,8 +461,10 @@ static az_status first_failure(az_classifier *c, az_error *error) {
 static az_status run(running *r, size_t n, size_t *n_done, az_error *error) {
     az_classifier *c = r->c;
     bool slow = c->method == AZ_METHOD_KNN;
-    size_t step = slow ? 4 * (size_t)c->n_threads : RUN_TEXTS;
-    r->part_texts = slow ? 1 : PART_TEXTS;
+    size_t step = slow ? 2 * AZ_KNN_TEXTS * (size_t)c->n_threads : RUN_TEXTS;
+    /* Few texts, so that all threads have some. */
+    size_t share = n / c->n_threads + 1;
+    r->part_texts = slow && share < AZ_KNN_TEXTS ? share : AZ_KNN_TEXTS;
     const az_text *texts = r->texts;
     for (size_t from = 0; from < n; from += r->n) {
         r->n = n - from < step ? n - from : step;
@@ -519,7 +527,7 @@ az_status az_classifier_neighbours(az_classifier *c, az_text text, unsigned k,
     az_near *near = az_alloc(c->heap, k * sizeof *near);
     if (!near)
         return az_alloc_failed(c->heap, k * sizeof *near, error);
-    az_status status = az_knn_find(&c->knn, &c->workers[0].knn, text, k, near, n, error);
+    az_status status = az_knn_find(&c->knn, &c->workers[0].knn, &text, 1, k, near, n, error);
     for (unsigned i = 0; status == AZ_OK && i < *n; i++)
         neighbours[i] = (az_neighbour){.row = near[i].row,
                                        .distance = az_fraction_value(near[i].distance),

@@ -7,6 +7,7 @@
  *   linear.c       log-count ratios and the weights of a linear layer
  *   class_model.c  the two, calibrated; class_file.c keeps it
  *   compressor.c   sizes under other compressors
+ *   deflate_size.c the size of two texts joined, by gzip, without joining them
  *   distance.c     distances by size; knn.c the nearest texts; tree.c which belong together
  *   evaluate.c     how good answers are
  *   maths.c, pack.c

@@ -196,6 +196,12 @@ az_status az_compressor_open(az_compressor **out, const char *name, int level, a
     return AZ_OK;
 }
 
+bool az_compressor_is_deflate_9(const az_compressor *compressor, uint64_t *wrapping) {
+    *wrapping = compressor->kind->wrapping;
+    return compressor->kind->level_max == 9 && compressor->kind->level_min == 0 &&
+           compressor->level == 9 && strcmp(compressor->kind->name, "xz") != 0;
+}
+
 void az_compressor_close(az_compressor **compressor) {
     if (!*compressor)
         return;

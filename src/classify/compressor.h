@@ -19,4 +19,8 @@ void az_compressor_close(az_compressor **compressor);
 az_status az_compressor_size(az_compressor *compressor, const uint8_t *data, size_t n_bytes,
                              uint64_t *size, az_error *error);
 
+/* Whether what it makes is what az_deflate_pair_size() knows, deflate of level 9, and *wrapping
+ * bytes more. */
+bool az_compressor_is_deflate_9(const az_compressor *compressor, uint64_t *wrapping);
+
 #endif

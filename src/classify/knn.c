@@ -39,10 +39,161 @@ az_status az_knn_joined_size(const az_knn *knn, az_knn_scratch *s, az_text x, az
     return az_compressor_size(s->compressor, s->joined, n_bytes, size, error);
 }
 
+static void free_seconds(const az_knn *knn, az_knn_scratch *s) {
+    for (size_t i = 0; i < s->n_seconds; i++)
+        az_free(knn->heap, s->seconds[i].places);
+    s->n_seconds = 0;
+}
+
 void az_knn_scratch_free(const az_knn *knn, az_knn_scratch *s) {
     az_compressor_close(&s->compressor);
+    free_seconds(knn, s);
+    az_free(knn->heap, s->seconds);
+    az_deflate_first_close(&s->first);
     az_free(knn->heap, s->joined);
     *s = (az_knn_scratch){0};
+}
+
+/* ---- Neighbours ------------------------------------------------------------------ */
+
+/* Rows come in order, so that an equal distance stays behind those that are there. */
+static void insert(az_near *near, unsigned *n_near, unsigned k, az_near new_one) {
+    if (*n_near == k && az_fraction_compare(new_one.distance, near[k - 1].distance) >= 0)
+        return;
+    unsigned i = *n_near < k ? (*n_near)++ : k - 1;
+    for (; i > 0 && az_fraction_compare(new_one.distance, near[i - 1].distance) < 0; i--)
+        near[i] = near[i - 1];
+    near[i] = new_one;
+}
+
+/* ---- Pairs by deflate_size ---- */
+
+static az_status make_seconds(const az_knn *knn, az_knn_scratch *s, const az_text *texts, size_t n,
+                              az_error *error) {
+    if (!s->first)
+        AZ_TRY(az_deflate_first_open(&s->first, knn->heap, error));
+    if (!s->seconds)
+        s->seconds = az_alloc(knn->heap, AZ_KNN_BLOCK * sizeof *s->seconds);
+    if (!s->seconds)
+        return az_alloc_failed(knn->heap, AZ_KNN_BLOCK * sizeof *s->seconds, error);
+    free_seconds(knn, s);
+    for (size_t i = 0; i < n; i++) {
+        AZ_TRY(az_deflate_second_make(s->seconds + i, texts[i], s->first, knn->heap, error));
+        s->n_seconds++;
+    }
+    return AZ_OK;
+}
+
+static void set_first(const az_knn *knn, az_knn_scratch *s, az_text text) {
+    const az_text parts[2] = {text, knn->options.separator};
+    az_deflate_first_set(s->first, parts, 2);
+}
+
+/* The size of a pair whose first text is set, with `second` behind it; x and y as in
+ * az_knn_joined_size(), which does what is not covered. */
+static az_status quick_size(const az_knn *knn, az_knn_scratch *s, size_t second, az_text x,
+                            az_text y, uint64_t *size, az_error *error) {
+    *size = az_deflate_pair_size(s->first, s->seconds + second);
+    if (*size == 0)
+        return az_knn_joined_size(knn, s, x, y, size, error);
+    *size += knn->wrapping;
+    return AZ_OK;
+}
+
+/* Whether some pairs of training texts have the sizes that this zlib makes of them. */
+static az_status check_quick(az_knn *knn, az_error *error) {
+    az_knn_scratch s = {0};
+    az_status status = open_compressor(knn, &s, error);
+    knn->is_quick = status == AZ_OK && az_compressor_is_deflate_9(s.compressor, &knn->wrapping);
+    for (size_t i = 0; knn->is_quick && status == AZ_OK && i < 16; i++) {
+        az_text x = knn->texts[i * 31 % knn->n], y = knn->texts[(i * 17 + 1) % knn->n];
+        uint64_t quick, slow;
+        status = make_seconds(knn, &s, knn->options.train_first ? &x : &y, 1, error);
+        if (status != AZ_OK)
+            break;
+        set_first(knn, &s, knn->options.train_first ? y : x);
+        status = quick_size(knn, &s, 0, x, y, &quick, error);
+        if (status == AZ_OK)
+            status = az_knn_joined_size(knn, &s, x, y, &slow, error);
+        knn->is_quick = status == AZ_OK && quick == slow;
+    }
+    az_knn_scratch_free(knn, &s);
+    return status;
+}
+
+/* ---- All rows ---- */
+
+/* What a search is doing. */
+typedef struct search {
+    const az_text *texts; /* [n_texts] */
+    size_t n_texts;
+    uint64_t sizes[AZ_KNN_TEXTS];
+    unsigned k;
+    az_near *near;    /* [n_texts][k] */
+    unsigned *n_near; /* [n_texts] */
+} search;
+
+static void take(const az_knn *knn, const search *f, size_t text, size_t row, uint64_t xy) {
+    insert(f->near + text * f->k, f->n_near + text, f->k,
+           (az_near){az_distance_of(knn->options.distance, f->sizes[text], knn->sizes[row], xy),
+                     (uint32_t)row});
+}
+
+/* Each training text is the first of pairs with all texts. */
+static az_status find_train_first(const az_knn *knn, az_knn_scratch *s, const search *f,
+                                  az_error *error) {
+    uint64_t xy;
+    AZ_TRY(make_seconds(knn, s, f->texts, f->n_texts, error));
+    for (size_t row = 0; row < knn->n; row++) {
+        set_first(knn, s, knn->texts[row]);
+        for (size_t i = 0; i < f->n_texts; i++) {
+            AZ_TRY(quick_size(knn, s, i, f->texts[i], knn->texts[row], &xy, error));
+            take(knn, f, i, row, xy);
+        }
+    }
+    return AZ_OK;
+}
+
+/* Each text is the first of pairs with a block of training texts. */
+static az_status find_test_first(const az_knn *knn, az_knn_scratch *s, const search *f,
+                                 az_error *error) {
+    uint64_t xy;
+    for (size_t from = 0; from < knn->n; from += AZ_KNN_BLOCK) {
+        size_t n = knn->n - from < AZ_KNN_BLOCK ? knn->n - from : AZ_KNN_BLOCK;
+        AZ_TRY(make_seconds(knn, s, knn->texts + from, n, error));
+        for (size_t i = 0; i < f->n_texts; i++) {
+            set_first(knn, s, f->texts[i]);
+            for (size_t k = 0; k < n; k++) {
+                AZ_TRY(quick_size(knn, s, k, f->texts[i], knn->texts[from + k], &xy, error));
+                take(knn, f, i, from + k, xy);
+            }
+        }
+    }
+    return AZ_OK;
+}
+
+static az_status find_slowly(const az_knn *knn, az_knn_scratch *s, const search *f,
+                             az_error *error) {
+    uint64_t xy;
+    for (size_t i = 0; i < f->n_texts; i++)
+        for (size_t row = 0; row < knn->n; row++) {
+            AZ_TRY(az_knn_joined_size(knn, s, f->texts[i], knn->texts[row], &xy, error));
+            take(knn, f, i, row, xy);
+        }
+    return AZ_OK;
+}
+
+az_status az_knn_find(const az_knn *knn, az_knn_scratch *s, const az_text *texts, size_t n_texts,
+                      unsigned k, az_near *near, unsigned *n_near, az_error *error) {
+    search f = {.texts = texts, .n_texts = n_texts, .k = k, .near = near, .n_near = n_near};
+    for (size_t i = 0; i < n_texts; i++) {
+        n_near[i] = 0;
+        AZ_TRY(az_knn_size(knn, s, texts[i], f.sizes + i, error));
+    }
+    if (!knn->is_quick)
+        return find_slowly(knn, s, &f, error);
+    return knn->options.train_first ? find_train_first(knn, s, &f, error)
+                                    : find_test_first(knn, s, &f, error);
 }
 
 /* ---- Open ---------------------------------------------------------------------- */
@@ -130,6 +281,8 @@ az_status az_knn_open(az_knn *knn, const az_knn_options *options, const az_text 
         status = knn->sizes ? measure_all(knn, pool, error)
                             : az_alloc_failed(heap, n * sizeof *knn->sizes, error);
     }
+    if (status == AZ_OK && n > 0)
+        status = check_quick(knn, error);
     if (status != AZ_OK)
         az_knn_close(knn);
     return status;
@@ -141,31 +294,6 @@ void az_knn_close(az_knn *knn) {
     az_free(knn->heap, knn->names);
     az_free(knn->heap, knn->sizes);
     *knn = (az_knn){0};
-}
-
-/* ---- Neighbours ------------------------------------------------------------------ */
-
-/* Rows come in order, so that an equal distance stays behind those that are there. */
-static void insert(az_near *near, unsigned *n_near, unsigned k, az_near new_one) {
-    if (*n_near == k && az_fraction_compare(new_one.distance, near[k - 1].distance) >= 0)
-        return;
-    unsigned i = *n_near < k ? (*n_near)++ : k - 1;
-    for (; i > 0 && az_fraction_compare(new_one.distance, near[i - 1].distance) < 0; i--)
-        near[i] = near[i - 1];
-    near[i] = new_one;
-}
-
-az_status az_knn_find(const az_knn *knn, az_knn_scratch *s, az_text text, unsigned k, az_near *near,
-                      unsigned *n_near, az_error *error) {
-    uint64_t x, xy;
-    *n_near = 0;
-    AZ_TRY(az_knn_size(knn, s, text, &x, error));
-    for (size_t i = 0; i < knn->n; i++) {
-        AZ_TRY(az_knn_joined_size(knn, s, text, knn->texts[i], &xy, error));
-        insert(near, n_near, k,
-               (az_near){az_distance_of(knn->options.distance, x, knn->sizes[i], xy), (uint32_t)i});
-    }
-    return AZ_OK;
 }
 
 /* ---- Votes ------------------------------------------------------------------------- */

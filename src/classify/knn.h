@@ -6,6 +6,7 @@
 #define AZ_KNN_H
 
 #include "compressor.h"
+#include "deflate_size.h"
 #include "distance.h"
 
 typedef struct az_near {
@@ -22,6 +23,8 @@ typedef struct az_knn {
     size_t n;
     uint32_t n_labels;
     uint64_t *sizes; /* [n] of each text alone */
+    bool is_quick;   /* pairs are measured by az_deflate_pair_size() where it covers them */
+    uint64_t wrapping;
 } az_knn;
 
 /* Checks the options and measures each text. texts and labels must stay. AZ_ERROR_ARGUMENT where
@@ -36,13 +39,19 @@ typedef struct az_knn_scratch {
     az_compressor *compressor;
     uint8_t *joined; /* [capacity] */
     size_t capacity;
+    az_deflate_first *first;
+    az_deflate_second *seconds; /* [AZ_KNN_BLOCK], of which n_seconds are made */
+    size_t n_seconds;
 } az_knn_scratch;
 void az_knn_scratch_free(const az_knn *knn, az_knn_scratch *scratch);
 
-/* near [k]: the nearest, by distance, then by row; *n_near is k, or fewer where there are fewer
- * rows. */
-az_status az_knn_find(const az_knn *knn, az_knn_scratch *scratch, az_text text, unsigned k,
-                      az_near *near, unsigned *n_near, az_error *error);
+/* Texts that are best asked for together, and training rows that are gone through together. */
+enum { AZ_KNN_TEXTS = 16, AZ_KNN_BLOCK = 256 };
+
+/* near [n_texts][k]: the nearest of each text, by distance, then by row; n_near [n_texts] is k, or
+ * fewer where there are fewer rows. At most AZ_KNN_TEXTS texts. */
+az_status az_knn_find(const az_knn *knn, az_knn_scratch *scratch, const az_text *texts,
+                      size_t n_texts, unsigned k, az_near *near, unsigned *n_near, az_error *error);
 
 /* Votes into shares [n_labels], which add up to 1; returns the winner. n_near is at least 1. */
 uint32_t az_knn_vote(const az_knn *knn, const az_near *near, unsigned n_near, double *shares);
