@@ -52,6 +52,8 @@ typedef enum az_classify_command_name { AZ_CLASSIFY, AZ_NCD, AZ_NEAREST } az_cla
 int az_classify_options_parse(az_classify_options *opt, az_classify_command_name command, int argc,
                               char **argv);
 void az_classify_options_free(az_classify_options *opt);
+/* What classify reads and measures with, and lacks, one line each. */
+void az_classify_print_libraries(FILE *stream);
 int az_classify_print_help(az_classify_command_name command);
 
 /* ---- escape.c --------------------------------------------------------------- */

@@ -1,6 +1,56 @@
 /* --help of classify, ncd and nearest. */
 #include "classification.h"
 
+static const struct library {
+    const char *name;
+    bool present;
+} libraries[] = {
+#if defined(AZ_HAVE_ZLIB)
+    {"zlib", true},
+#else
+    {"zlib", false},
+#endif
+#if defined(AZ_HAVE_BZ2)
+    {"bzip2", true},
+#else
+    {"bzip2", false},
+#endif
+#if defined(AZ_HAVE_LZMA)
+    {"liblzma", true},
+#else
+    {"liblzma", false},
+#endif
+#if defined(AZ_HAVE_ZSTD)
+    {"libzstd", true},
+#else
+    {"libzstd", false},
+#endif
+#if defined(AZ_HAVE_BROTLI)
+    {"brotli", true},
+#else
+    {"brotli", false},
+#endif
+#if defined(AZ_HAVE_JANSSON)
+    {"jansson (JSON Lines)", true},
+#else
+    {"jansson (JSON Lines)", false},
+#endif
+};
+
+void az_classify_print_libraries(FILE *stream) {
+    for (int present = 1; present >= 0; present--) {
+        const char *separator = present ? "classifies with:" : "classifies without:";
+        for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+            if (libraries[i].present != present)
+                continue;
+            fprintf(stream, "%s %s", separator, libraries[i].name);
+            separator = ",";
+        }
+        if (*separator == ',')
+            fputc('\n', stream);
+    }
+}
+
 static void print_data_options(void) {
     fputs("\n"
           "What the files are (by name and first line unless said; any of them may be packed\n"

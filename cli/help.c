@@ -1,5 +1,5 @@
 /* --help and --version. */
-#include "cli.h"
+#include "classification.h"
 
 int az_print_help(void) {
     /* In parts: C11 promises string literals of 4095 bytes only. */
@@ -52,11 +52,15 @@ int az_print_help(void) {
           "  aizip -m smollm2-135m book.txt\n"
           "  aizip -m smollm2-135m --base64 -c message.txt\n"
           "  aizip score -m smollm2-135m book.txt\n"
+          "  aizip classify --train train.csv --test test.csv\n"
           "\n"
           "Commands, as the first word, each with its own --help:\n"
           "  aizip model     fetches and shows language models\n"
           "  aizip score     says how many bits a text costs under a model\n"
           "  aizip rank      orders models by the bits that texts cost under them\n"
+          "  aizip classify  labels texts, and says how well\n"
+          "  aizip nearest   finds the texts that are nearest by compressed size\n"
+          "  aizip ncd       measures how far files are from each other, and draws their tree\n"
           "\n"
           "Exit code: 0 success, 1 a file can't be read or written, 2 usage, 3 damaged or no\n"
           "archive, 4 memory, 5 the archive needs another version of aizip.\n",
@@ -67,6 +71,7 @@ int az_print_help(void) {
 int az_print_version(void) {
     puts(az_build_info());
     az_compare_print_libraries(stdout);
+    az_classify_print_libraries(stdout);
     az_model_print_libraries(stdout);
     return AZ_EXIT_OK;
 }

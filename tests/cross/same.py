@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""same.py REFERENCE OTHER...: whether two builds of aizip make the same archives.
+"""same.py REFERENCE OTHER...: whether two builds of aizip make the same archives and classifiers.
 
 REFERENCE is a program, OTHER a command line (such as qemu-s390x build-s390x/aizip). Inputs of
 several kinds and levels are compressed by both; the archives must be equal byte for byte, and
@@ -10,6 +10,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -80,6 +81,36 @@ def check(reference, other, options, content):
     return None
 
 
+def rows(n_labels):
+    """Training and test texts, label, tab, text a line: sentences of files, a file a label."""
+    files = [ROOT / "LICENSE", ROOT / "docs" / "format.md", ROOT / "include" / "aizip.h"]
+    parts = [[], []]
+    for label, path in enumerate(files[:n_labels]):
+        lines = [line.strip() for line in path.read_text().splitlines() if len(line) > 30][:120]
+        for i, line in enumerate(lines):
+            parts[i % 3 == 2].append(f"label {label}\t{line.replace(chr(9), ' ')}\n")
+    return ["".join(part).encode() for part in parts]
+
+
+def check_classifier(reference, other, options, n_labels):
+    """What is wrong, or None: the classifier and its probabilities, learnt by both."""
+    train, test = rows(n_labels)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(pathlib.Path(folder, name)) for name in ("train.tsv", "test.tsv", "a", "b")]
+        pathlib.Path(paths[0]).write_bytes(train)
+        pathlib.Path(paths[1]).write_bytes(test)
+        answers = []
+        for command, model in ((reference, paths[2]), (other, paths[3])):
+            run([*command, "classify", "-q", "--train", paths[0], "--save", model, *options], b"")
+            answers.append(run([*command, "classify", "-q", "--load", paths[2], "--test", paths[1],
+                                "--proba", "--predictions", "-"], b""))
+        if pathlib.Path(paths[2]).read_bytes() != pathlib.Path(paths[3]).read_bytes():
+            return "the classifiers differ"
+        if not answers[0] or answers[0] != answers[1]:
+            return "the probabilities differ"
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
@@ -87,9 +118,14 @@ def main():
     parser.add_argument("other", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     n_passed = n_failed = 0
-    for name, options, content in inputs(args.quick):
+    checks = [(name, check, options, content) for name, options, content in inputs(args.quick)]
+    checks += [("classifier of 3 labels", check_classifier, [], 3),
+               ("classifier of 2 labels", check_classifier, [], 2),
+               ("nearest neighbours", check_classifier,
+                ["--method=knn", "--compressor=aizip", "-k3", "--train-rows=20"], 3)]
+    for name, function, options, content in checks:
         try:
-            fault = check([args.reference], args.other, options, content)
+            fault = function([args.reference], args.other, options, content)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             fault = str(error)
         if fault:
