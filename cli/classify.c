@@ -408,7 +408,7 @@ static bool make_cross(tested *t, const az_dataset *data, size_t **folds, size_t
 
 static int cross_validate(run *r) {
     tested t = {0};
-    size_t *folds = NULL, n_folds = (size_t)r->opt->folds;
+    size_t *folds = NULL, n_folds = (size_t)(r->opt->folds > 1 ? r->opt->folds : 2);
     az_report report = {0};
     int rc = AZ_EXIT_OK;
     if (!make_cross(&t, r->train, &folds, n_folds))

@@ -615,8 +615,10 @@ az_status az_distance_matrix(double *matrix, const az_text *texts, size_t n,
                              az_error *error) {
     if (!matrix || (n && !texts) || n > UINT16_MAX)
         return bad_call("az_distance_matrix", error);
-    az_classifier *c;
+    az_classifier *c = NULL;
     AZ_TRY(make(&c, options, allocator, error));
+    if (!c)
+        return AZ_ERROR_INTERNAL;
     c->row_labels = az_alloc(c->heap, n * sizeof *c->row_labels);
     az_status status = AZ_OK;
     if (!c->row_labels)

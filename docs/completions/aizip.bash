@@ -58,6 +58,44 @@ _aizip_score() {
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 
+# aizip classify, nearest and ncd: options, words that they take, and files.
+_aizip_classify() {
+    local cur=${COMP_WORDS[COMP_CWORD]} words=
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --method) words='class knn' ;;
+    --format) words='auto csv tsv jsonl fasttext lines folder idx' ;;
+    --answers) words='tsv csv jsonl' ;;
+    --compressor) words='gzip zlib deflate bz2 xz zstd brotli aizip' ;;
+    --distance) words='ncd cdm clm conditional' ;;
+    --order) words='test-first train-first' ;;
+    --votes) words='lowest-k lowest-label distance' ;;
+    --preset) words='seed npc-gzip' ;;
+    --text | --cv | --reject | --text-columns | --label-column | --train-rows | --test-rows) return ;;
+    --shots | --seed | --level | --separator | -k | -T | --threads | -M | --memlimit) return ;;
+    esac
+    if [[ $words ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "${words// /$'\n'}" -- "$cur")
+        return
+    fi
+    if [[ $cur == -* ]]; then
+        words=$(printf '%s\n' -k -q -v -T --compressor= --distance= --help --json --level= --memlimit= \
+            --quiet --separator= --threads= --verbose)
+        [[ ${COMP_WORDS[1]} == ncd ]] && words+=$'\n'$(printf '%s\n' --csv --tree=)
+        [[ ${COMP_WORDS[1]} != ncd ]] &&
+            words+=$'\n'$(printf '%s\n' --dedupe --escapes --format= --header --label-column= --load= \
+                --no-header --order= --preset= --seed= --shots= --text-columns= --text= --train-labels= \
+                --train-rows= --train=)
+        [[ ${COMP_WORDS[1]} == classify ]] &&
+            words+=$'\n'$(printf '%s\n' --answers= --cv= --explain --method= --predictions= --proba \
+                --reject= --report= --save= --test-labels= --test-rows= --test= --unlabelled --votes=)
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+        return
+    fi
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
 _aizip() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local IFS=$'\n' file
@@ -69,6 +107,11 @@ _aizip() {
     if [[ ${COMP_WORDS[1]} == @(score|rank) && $COMP_CWORD -gt 1 &&
         ${COMP_WORDS[0]##*/} == aizip ]]; then
         _aizip_score
+        return
+    fi
+    if [[ ${COMP_WORDS[1]} == @(classify|nearest|ncd) && $COMP_CWORD -gt 1 &&
+        ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_classify
         return
     fi
     case $prev in

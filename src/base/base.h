@@ -59,8 +59,13 @@ void az_free(az_heap *heap, void *ptr);
 /* A block of new_nbytes that begins with the first old_nbytes of ptr (NULL: of
  * nothing), which is freed; on failure NULL, and ptr stays as it is. */
 void *az_regrow(az_heap *heap, void *ptr, size_t old_nbytes, size_t new_nbytes);
-/* AZ_ERROR_MEMORY or AZ_ERROR_MEMORY_LIMIT with a sentence that has the numbers. */
-az_status az_alloc_failed(const az_heap *heap, size_t n_bytes, az_error *error);
+az_status az_alloc_say_failed(const az_heap *heap, size_t n_bytes, az_error *error);
+/* AZ_ERROR_MEMORY or AZ_ERROR_MEMORY_LIMIT with a sentence that has the numbers. Inline, so that a
+ * checker sees that it never returns AZ_OK. */
+static inline az_status az_alloc_failed(const az_heap *heap, size_t n_bytes, az_error *error) {
+    az_status status = az_alloc_say_failed(heap, n_bytes, error);
+    return status != AZ_OK ? status : AZ_ERROR_MEMORY;
+}
 
 /* ---- Bytes ------------------------------------------------------------ */
 

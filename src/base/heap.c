@@ -212,7 +212,7 @@ void *az_regrow(az_heap *heap, void *ptr, size_t old_nbytes, size_t new_nbytes) 
     return grown;
 }
 
-az_status az_alloc_failed(const az_heap *heap, size_t n_bytes, az_error *error) {
+az_status az_alloc_say_failed(const az_heap *heap, size_t n_bytes, az_error *error) {
     uint64_t used = az_heap_used(heap);
     if (heap->limit != SIZE_MAX && (uint64_t)n_bytes + AZ_HEAP_BLOCK_NBYTES > az_heap_room(heap))
         return az_error_set(error, AZ_ERROR_MEMORY_LIMIT, AZ_ERROR_NO_OFFSET,

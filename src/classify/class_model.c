@@ -318,7 +318,7 @@ az_status az_class_model_run(const az_class_model *model, az_row_scratch *scratc
     az_row_items row;
     AZ_TRY(az_row_find(scratch, &model->table, &model->kinds, text, &row, error));
     row.items = scratch->items;
-    double few[16];
+    double few[16] = {0};
     float few_sums[16];
     double *scores = few;
     float *sums = few_sums;

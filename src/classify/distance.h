@@ -9,7 +9,7 @@
 
 typedef struct az_fraction {
     int64_t above;
-    uint64_t below; /* not 0; both below 2^32 in size, so that cross products fit */
+    uint64_t below; /* not 0; both below 2^31.5 in size, so that cross products fit */
 } az_fraction;
 
 /* x, y: the sizes alone; xy: of both joined. All at least 1, or 0 where nothing is made of

@@ -35,8 +35,9 @@ static void find_interval(az_evaluation *out, uint64_t n, uint64_t n_right) {
             counts[k] = counts[k - 1];
         counts[k] = right;
     }
-    out->accuracy_low = (double)counts[RESAMPLES / 40 - 1] / (double)n;
-    out->accuracy_high = (double)counts[RESAMPLES - RESAMPLES / 40] / (double)n;
+    const int tail = RESAMPLES / 40;
+    out->accuracy_low = (double)counts[tail - 1] / (double)n;
+    out->accuracy_high = (double)counts[RESAMPLES - tail] / (double)n;
 }
 
 void az_class_figures(az_class_figure *out, const uint64_t *confusion, size_t n_labels,

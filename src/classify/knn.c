@@ -1,7 +1,8 @@
 /* knn: every pair of texts is joined and measured; what a training text costs alone is known. */
 #include "knn.h"
 
-#include <stdio.h>
+/* Of two texts together: their distances' cross products have 63 bits. */
+#define TEXTS_MAX ((size_t)1 << 30)
 
 static az_status open_compressor(const az_knn *knn, az_knn_scratch *s, az_error *error) {
     if (s->compressor)
@@ -22,6 +23,9 @@ az_status az_knn_joined_size(const az_knn *knn, az_knn_scratch *s, az_text x, az
     const az_text parts[3] = {knn->options.train_first ? y : x, knn->options.separator,
                               knn->options.train_first ? x : y};
     size_t n_bytes = parts[0].n_bytes + parts[1].n_bytes + parts[2].n_bytes;
+    if (n_bytes > TEXTS_MAX)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "two texts of %zu bytes together are too long: 1 GiB at most", n_bytes);
     if (n_bytes > s->capacity) {
         az_free(knn->heap, s->joined);
         s->capacity = 0;
@@ -107,7 +111,7 @@ static az_status check_quick(az_knn *knn, az_error *error) {
     knn->is_quick = status == AZ_OK && az_compressor_is_deflate_9(s.compressor, &knn->wrapping);
     for (size_t i = 0; knn->is_quick && status == AZ_OK && i < 16; i++) {
         az_text x = knn->texts[i * 31 % knn->n], y = knn->texts[(i * 17 + 1) % knn->n];
-        uint64_t quick, slow;
+        uint64_t quick = 0, slow = 0;
         status = make_seconds(knn, &s, knn->options.train_first ? &x : &y, 1, error);
         if (status != AZ_OK)
             break;

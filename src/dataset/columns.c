@@ -119,7 +119,7 @@ static az_status choose_label(az_columns *columns, const az_dataset_options *opt
     if (options->unlabelled)
         return AZ_OK;
     if (options->label_column) {
-        size_t at;
+        size_t at = 0;
         AZ_TRY(find_column(columns, cells,
                            (az_text){options->label_column, strlen(options->label_column)}, where,
                            &at, error));
@@ -144,7 +144,7 @@ static az_status choose_text(az_columns *columns, const az_dataset_options *opti
     if (options->text_columns) {
         az_text entry;
         for (size_t i = 0; nth_entry(options->text_columns, i, &entry); i++) {
-            size_t at;
+            size_t at = 0;
             AZ_TRY(find_column(columns, cells, entry, where, &at, error));
             if (columns->n_text == columns->n_cells)
                 return az_error_set(error, AZ_ERROR_DATA, AZ_ERROR_NO_OFFSET,

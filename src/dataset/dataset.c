@@ -75,7 +75,7 @@ static az_status keep(az_dataset *d, az_text *out, az_text text, az_error *error
         d->chunk_nbytes = n_bytes;
     }
     uint8_t *at = d->chunk + d->chunk_used;
-    if (n)
+    if (n && text.data)
         memcpy(at, text.data, n);
     d->chunk_used += n;
     *out = (az_text){at, n};
@@ -89,7 +89,7 @@ static size_t bucket_of(const az_dataset *d, az_text name) {
     for (; d->buckets[i]; i = (i + 1) & (d->n_buckets - 1)) {
         const az_text *other = d->names + d->buckets[i] - 1;
         if (other->n_bytes == name.n_bytes &&
-            (name.n_bytes == 0 || memcmp(other->data, name.data, name.n_bytes) == 0))
+            (name.n_bytes == 0 || !name.data || memcmp(other->data, name.data, name.n_bytes) == 0))
             break;
     }
     return i;

@@ -24,9 +24,7 @@ typedef struct unpacking {
     bool no_memory;
 } unpacking;
 
-/* A step's outcome. */
-typedef enum outcome { MORE, END, BAD } outcome;
-
+#if defined(AZ_HAVE_ZLIB) || defined(AZ_HAVE_BZ2) || defined(AZ_HAVE_LZMA) || defined(AZ_HAVE_ZSTD)
 /* Room for at least 64 KiB more. */
 static bool make_room(unpacking *u) {
     if (u->capacity - u->n_out >= 65536)
@@ -41,6 +39,7 @@ static bool make_room(unpacking *u) {
     u->capacity = capacity;
     return true;
 }
+#endif
 
 #if defined(AZ_HAVE_ZLIB)
 /* Several members may follow each other. zlib counts in 32 bits. */
@@ -127,12 +126,11 @@ static bool unpack_xz(unpacking *u) {
 static bool unpack_zstd(unpacking *u) {
     ZSTD_DStream *z = ZSTD_createDStream();
     ZSTD_inBuffer in = {u->in, u->n_in, 0};
-    size_t rc = z ? 1 : 0;
     bool good = false;
     while (z && make_room(u)) {
         ZSTD_outBuffer out = {u->out, u->capacity, u->n_out};
         size_t before = in.pos;
-        rc = ZSTD_decompressStream(z, &out, &in);
+        size_t rc = ZSTD_decompressStream(z, &out, &in);
         bool moved = in.pos != before || out.pos != u->n_out;
         u->n_out = out.pos;
         if (ZSTD_isError(rc) || (rc == 0 && in.pos == in.size) || !moved) {
