@@ -233,9 +233,9 @@ static void reject(const run *r, tested *t) {
             t->answers[i] = -1;
 }
 
-static int write_predictions(const run *r, const tested *t) {
+static int write_predictions(const run *r, const tested *t, const char *path) {
     az_whole_file file;
-    int rc = az_whole_file_open(&file, &r->opt->base, r->opt->predictions);
+    int rc = az_whole_file_open(&file, &r->opt->base, path);
     if (rc != AZ_EXIT_OK)
         return rc;
     az_answer_writer writer = {.stream = file.stream,
@@ -316,9 +316,10 @@ static int test(run *r) {
         rc = out_of_memory(r->opt);
     if (rc == AZ_EXIT_OK)
         rc = answer_all(r, &t, r->opt->test, &report.test_seconds);
-    if (rc == AZ_EXIT_OK && r->opt->predictions)
-        rc = write_predictions(r, &t);
-    if (rc == AZ_EXIT_OK && az_dataset_n_labels(r->test) > 0) {
+    bool has_truth = az_dataset_n_labels(r->test) > 0;
+    if (rc == AZ_EXIT_OK && (r->opt->predictions || !has_truth))
+        rc = write_predictions(r, &t, r->opt->predictions ? r->opt->predictions : "-");
+    if (rc == AZ_EXIT_OK && has_truth) {
         az_error error;
         report.has_overlap =
             r->train && az_dataset_overlap(&report.overlap, r->train, r->test, &error) == AZ_OK;

@@ -19,6 +19,7 @@
  *   engines.c   -m, and the models that archives need: loaded once
  *   model*.c    the command `aizip model` (model.h)
  *   classify*.c, ncd.c ...  the commands `aizip classify`, `ncd`, `nearest` (classification.h)
+ *   data.c      the command `aizip data`
  *   score*.c, rank.c  the commands `aizip score` and `aizip rank` (score.h)
  */
 #ifndef AZ_CLI_H
@@ -368,6 +369,11 @@ int az_model_command(int argc, char **argv);
 void az_model_print_libraries(FILE *stream);
 /* The name under which fetch knows the model whose SHA-256 begins with these digits, or NULL. */
 const char *az_model_known_name(const char *hex);
+
+/* ---- data.c ----------------------------------------------------------- */
+
+/* aizip data ... */
+int az_data_command(int argc, char **argv);
 
 /* ---- score.c and rank.c ------------------------------------------------ */
 

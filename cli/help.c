@@ -59,6 +59,7 @@ int az_print_help(void) {
           "  aizip score     says how many bits a text costs under a model\n"
           "  aizip rank      orders models by the bits that texts cost under them\n"
           "  aizip classify  labels texts, and says how well\n"
+          "  aizip data      fetches public data sets to classify\n"
           "  aizip nearest   finds the texts that are nearest by compressed size\n"
           "  aizip ncd       measures how far files are from each other, and draws their tree\n"
           "\n"

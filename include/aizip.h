@@ -437,6 +437,9 @@ AZ_API uint32_t az_dataset_image_width(const az_dataset *dataset);
 /* One sentence: what the file was taken for. Lives as long as the handle. */
 AZ_API const char *az_dataset_describe(const az_dataset *dataset);
 
+/* The SHA-256 of bytes in memory, 32 bytes: what published data sets are known by. */
+AZ_API void az_sha256_of(const void *data, size_t n_bytes, uint8_t *sum);
+
 /* Rows as they come, for a program in a pipe. Bytes go in, in pieces of any size; `row` is called
  * for each row that is complete, with its label's name (data NULL: none). Return 0 to go on. Not
  * for folders and images. */

@@ -358,6 +358,13 @@ az_status az_dataset_read_file(uint8_t **data, size_t *n_bytes, const char *path
     return status;
 }
 
+void az_sha256_of(const void *data, size_t n_bytes, uint8_t *sum) {
+    az_sha256 hash;
+    az_sha256_begin(&hash);
+    az_sha256_add(&hash, data, n_bytes);
+    az_sha256_end(&hash, sum);
+}
+
 /* ---- Folders ------------------------------------------------------------------------------ */
 
 typedef struct names {

@@ -132,6 +132,13 @@ class Classify(Case):
                 self.assertIn(part, result.stderr.decode())
                 self.assertIn("bad.aizc", result.stderr.decode())
 
+    def test_a_test_without_labels_is_answered(self):
+        plain = self.file("plain.txt", b"goal of the team\nbank shares\n")
+        got = self.aizip("classify", "--train", self.train, "--test", plain)
+        self.assertEqual((got.returncode, got.stdout), (0, b"sport\nmoney\n"))
+        got = self.aizip("classify", "--train", self.train, "--test", self.test, "--unlabelled")
+        self.assertEqual(len(got.stdout.splitlines()), 60)
+
     def test_any_thread_count_gives_the_same_bytes(self):
         for options in (("class",), ("knn", "--compressor", "aizip"), ("knn", "-k", "3"),
                         ("knn", "-k", "3", "--order", "train-first")):
