@@ -2,6 +2,20 @@
 #include "classification.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* A table taken to have no header, whose first row alone has its label: it may be one. */
+static bool may_have_header(const az_dataset *dataset, const az_dataset_options *options) {
+    size_t n = az_dataset_n_rows(dataset);
+    if (options->header != 0 || n < 20 || az_dataset_n_labels(dataset) > n / 4 ||
+        !strstr(az_dataset_describe(dataset), "without a header"))
+        return false;
+    int64_t label = az_dataset_row(dataset, 0).label;
+    for (size_t i = 1; label >= 0 && i < n; i++)
+        if (az_dataset_row(dataset, i).label == label)
+            return false;
+    return label >= 0;
+}
 
 int az_read_dataset(az_dataset **out, const az_classify_options *opt, const char *path,
                     const char *labels, bool unlabelled) {
@@ -11,6 +25,10 @@ int az_read_dataset(az_dataset **out, const az_classify_options *opt, const char
     options.unlabelled = unlabelled;
     if (az_dataset_open(out, path, &options, NULL, &error) != AZ_OK)
         return az_say_library_error(&opt->base, NULL, &error);
+    if (may_have_header(*out, &options))
+        az_say_warning(&opt->base, path,
+                       "no other row has the label of the first one; if that names the columns, "
+                       "say --header.");
     if (opt->base.verbosity > 0)
         az_say(path, "%s; %zu rows, %zu labels.", az_dataset_describe(*out),
                az_dataset_n_rows(*out), az_dataset_n_labels(*out));

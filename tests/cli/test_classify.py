@@ -213,6 +213,15 @@ class Classify(Case):
         self.assertEqual(report["per_class"]["new label"]["recall"], 0)
         self.assertEqual(report["rows"], 10)
 
+    def test_a_header_that_was_not_seen_is_asked_about(self):
+        train = self.file("h.csv", b"v1,v2\n" + "".join(
+            f"{label},{text}\n" for label, text in texts(60)).encode())
+        result = self.aizip("classify", "--train", train, "--text", "goal")
+        self.assertEqual((result.returncode, result.stdout), (0, b"sport\n"))
+        self.assertIn(b"h.csv: no other row has the label of the first one", result.stderr)
+        result = self.aizip("classify", "--train", train, "--header", "--text", "goal")
+        self.assertEqual((result.stdout, result.stderr), (b"sport\n", b""))
+
     def test_one_label_only(self):
         train = self.file("one.tsv", b"a\tx y\na\tz\n")
         result = self.aizip("classify", "--train", train, "--text", "q")
