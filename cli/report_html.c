@@ -22,10 +22,10 @@ static const char head[] =
     "body{font:16px/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg);margin:0 auto;"
     "max-width:70rem;padding:1rem}\n"
     "h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}\n"
-    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
+    "table{border-collapse:collapse;min-width:min(24rem,100%);font-variant-numeric:tabular-nums}\n"
     "caption{text-align:left;color:var(--mute);padding-bottom:.4rem}\n"
     "th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right}\n"
-    "th[scope=row],td.text{text-align:left}.scroll{overflow-x:auto}\n"
+    "th[scope=row],.text{text-align:left}.scroll{overflow-x:auto}\n"
     ".figures{display:flex;flex-wrap:wrap;gap:1rem;padding:0;margin:0;list-style:none}\n"
     ".figures li{border:1px solid var(--line);border-radius:.5rem;padding:.6rem 1rem}\n"
     ".figures b{display:block;font-size:1.5rem}.mute{color:var(--mute)}\n"
@@ -218,7 +218,7 @@ static void write_mistakes(FILE *f, const az_report *r) {
               "<table><caption>Words that spoke for the wrong answer are orange, for the truth "
               "blue</caption>\n<thead><tr><th scope=\"col\">row</th><th scope=\"col\">truth</th>"
               "<th scope=\"col\">its probability</th><th scope=\"col\">answer</th>"
-              "<th scope=\"col\">text</th></tr></thead><tbody>\n",
+              "<th scope=\"col\" class=\"text\">text</th></tr></thead><tbody>\n",
               f);
     }
     for (size_t i = 0; i < n && i < ERRORS_MAX; i++) {
