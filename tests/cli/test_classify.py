@@ -365,25 +365,27 @@ class Neighbours(Case):
             if b"built without" not in got.stderr:
                 self.assertEqual(len(got.stdout.splitlines()), 5, (name, got.stderr))
 
-    def test_the_seed_is_a_plain_scripts(self):
-        """Labels of 12 rows, and their distances to 400."""
+    def check_preset(self, preset, script, *k):
+        """Labels of 12 rows, and their distances to 400, are those of a plain script."""
         if not AG.exists():
             self.skipTest("AG News is not here")
         n_train, n_test = (100, 4) if SANITIZE else (400, 12)
         train, test = AG / "train_first_12000.tsv", AG / "test.tsv"
-        plain = subprocess.run([sys.executable, ROOT / "tests" / "plain_seed.py", train, test,
-                                str(n_train), str(n_test)], capture_output=True, check=True).stdout
+        plain = subprocess.run([sys.executable, "-B", ROOT / "tests" / script, train, test,
+                                str(n_train), str(n_test), *k], capture_output=True,
+                               check=True).stdout
         plain = [json.loads(line) for line in plain.splitlines()]
-        got = self.aizip("classify", "--preset", "seed", "--train", train, "--train-rows",
-                         str(n_train), "--test", test, "--test-rows", str(n_test), "--predictions",
-                         "-", "-q")
+        options = ("--preset", preset, *(("-k", *k) if k else ()), "--train", train, "--train-rows",
+                   str(n_train))
+        got = self.aizip("classify", *options, "--test", test, "--test-rows", str(n_test),
+                         "--predictions", "-", "-q")
         if b"built without" in got.stderr:
             self.skipTest("built without zlib")
         self.assertEqual(got.stdout.decode().split(), [row["label"] for row in plain])
         rows = [line.split("\t", 1)[1] for line in
                 test.read_text(encoding="utf-8").split("\n")[:n_test]]
-        near = self.aizip("nearest", "--preset", "seed", "--train", train, "--train-rows",
-                          str(n_train), "-k", str(n_train), "--json", "--", *rows).stdout.decode()
+        near = self.aizip("nearest", *options, "-k", str(n_train), "--json", "--",
+                          *rows).stdout.decode()
         decoder, at = json.JSONDecoder(), 0
         for row in plain:
             found, at = decoder.raw_decode(near, at)
@@ -392,6 +394,12 @@ class Neighbours(Case):
             for n in found["neighbours"]:
                 got[n["row"] - 1] = n["distance"]
             self.assertEqual(got, row["distances"])
+
+    def test_the_seed_is_a_plain_scripts(self):
+        self.check_preset("seed", "plain_seed.py")
+
+    def test_npc_gzip_is_a_plain_scripts(self):
+        self.check_preset("npc-gzip", "plain_npc_gzip.py", "5")
 
     def test_a_matrix_and_its_tree(self):
         for name, text in (("a", b"the quick brown fox " * 20), ("b", b"the quick brown cat " * 20),
