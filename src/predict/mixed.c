@@ -506,7 +506,7 @@ static az_status read_lanes(uint32_t *ends, uint32_t *n_lanes, const uint8_t *co
 az_status az_mixed_decode(az_mixed *m, const az_mixed_settings *settings, uint8_t *content,
                           size_t n_bytes, const uint8_t *coded, size_t coded_nbytes,
                           az_mixed_tick_fn tick, void *opaque, az_error *error) {
-    uint32_t ends[AZ_MIXED_LANES_MAX], n_lanes;
+    uint32_t ends[AZ_MIXED_LANES_MAX] = {0}, n_lanes;
     size_t head;
     bool stopped;
     AZ_TRY(read_lanes(ends, &n_lanes, coded, coded_nbytes, n_bytes, &head, error));
