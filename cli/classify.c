@@ -74,34 +74,18 @@ static int save(const run *r, az_whole_file *file) {
 
 static int load(run *r) {
     const az_options *opt = &r->opt->base;
-    az_source source;
-    int rc = az_source_open(&source, opt, r->opt->load);
+    az_file_text file;
+    int rc = az_file_text_read(&file, opt, r->opt->load);
     if (rc != AZ_EXIT_OK)
         return rc;
-    uint8_t *data = NULL;
-    size_t n_bytes = 0, capacity = 0, n = 1;
-    while (rc == AZ_EXIT_OK && n > 0) {
-        if (n_bytes == capacity) {
-            capacity = capacity * 2 + (1 << 20);
-            uint8_t *grown = realloc(data, capacity);
-            if (!grown) {
-                rc = out_of_memory(r->opt);
-                break;
-            }
-            data = grown;
-        }
-        rc = az_source_read(&source, opt, data + n_bytes, capacity - n_bytes, &n);
-        n_bytes += n;
-    }
-    az_source_close(&source);
     az_error error;
     az_classifier_options options = r->opt->classifier;
     options.progress = report_progress;
     options.opaque = r;
-    if (rc == AZ_EXIT_OK &&
-        az_classifier_load(&r->classifier, data, n_bytes, &options, NULL, &error) != AZ_OK)
+    if (az_classifier_load(&r->classifier, file.data, file.n_bytes, &options, NULL, &error) !=
+        AZ_OK)
         rc = az_say_library_error(opt, r->opt->load, &error);
-    free(data);
+    az_file_text_free(&file);
     return rc;
 }
 

@@ -7,6 +7,7 @@
  *   message.c   sentences on stderr, with hostile names made harmless
  *   walk.c      the named files, and what is in directories (-r)
  *   source.c    input: what may be read, and whether it changed meanwhile
+ *   file_text.c input that is held whole
  *   sink.c      output: a temporary file that becomes the real one at the end
  *   signals.c   removes that temporary file when the program is stopped
  *   transcode.c compress, decompress, test: source -> library -> sink
@@ -168,6 +169,18 @@ int az_source_open(az_source *source, const az_options *opt, const char *path);
  * still have the size and time that it had at first. */
 int az_source_read(az_source *source, const az_options *opt, void *buf, size_t capacity, size_t *n);
 void az_source_close(az_source *source);
+
+/* ---- file_text.c ------------------------------------------------------ */
+
+/* A file's bytes. */
+typedef struct az_file_text {
+    const char *name; /* as named on the command line, "stdin" for "-" */
+    uint8_t *data;    /* [n_bytes], or NULL */
+    size_t n_bytes;
+} az_file_text;
+
+int az_file_text_read(az_file_text *text, const az_options *opt, const char *path);
+void az_file_text_free(az_file_text *text);
 
 /* ---- sink.c ----------------------------------------------------------- */
 

@@ -8,65 +8,41 @@
 
 typedef struct files {
     const az_classify_options *opt;
-    uint8_t **data; /* [n] */
-    az_text *texts; /* [n] */
-    az_text *names; /* [n] */
-    double *matrix; /* [n][n] */
+    az_file_text *files; /* [n] */
+    az_text *texts;      /* [n] their bytes */
+    az_text *names;      /* [n] */
+    double *matrix;      /* [n][n] */
     az_tree_merge *merges;
     size_t n;
     az_progress progress;
 } files;
 
 static void free_files(files *f) {
-    for (size_t i = 0; f->data && i < f->n; i++)
-        free(f->data[i]);
-    free(f->data);
+    for (size_t i = 0; f->files && i < f->n; i++)
+        az_file_text_free(f->files + i);
+    free(f->files);
     free(f->texts);
     free(f->names);
     free(f->matrix);
     free(f->merges);
 }
 
-static int read_file(const az_options *opt, const char *path, uint8_t **data, az_text *text) {
-    az_source source;
-    int rc = az_source_open(&source, opt, path);
-    if (rc != AZ_EXIT_OK)
-        return rc;
-    size_t n_bytes = 0, capacity = 0, n = 1;
-    while (rc == AZ_EXIT_OK && n > 0) {
-        if (n_bytes == capacity) {
-            capacity = capacity * 2 + 65536;
-            uint8_t *grown = realloc(*data, capacity);
-            if (!grown) {
-                az_say_error(opt, path, "not enough memory.");
-                rc = AZ_EXIT_MEMORY;
-                break;
-            }
-            *data = grown;
-        }
-        rc = az_source_read(&source, opt, *data + n_bytes, capacity - n_bytes, &n);
-        n_bytes += n;
-    }
-    az_source_close(&source);
-    *text = (az_text){*data, n_bytes};
-    return rc;
-}
-
 static int read_files(files *f) {
     const az_options *opt = &f->opt->base;
     f->n = opt->n_files;
-    f->data = calloc(f->n, sizeof *f->data);
+    f->files = calloc(f->n, sizeof *f->files);
     f->texts = calloc(f->n, sizeof *f->texts);
     f->names = calloc(f->n, sizeof *f->names);
     f->matrix = calloc(f->n * f->n, sizeof *f->matrix);
     f->merges = calloc(f->n, sizeof *f->merges);
-    if (!f->data || !f->texts || !f->names || !f->matrix || !f->merges) {
+    if (!f->files || !f->texts || !f->names || !f->matrix || !f->merges) {
         az_say_error(opt, NULL, "not enough memory.");
         return AZ_EXIT_MEMORY;
     }
     int rc = AZ_EXIT_OK;
     for (size_t i = 0; i < f->n && rc == AZ_EXIT_OK; i++) {
-        rc = read_file(opt, opt->files[i], f->data + i, f->texts + i);
+        rc = az_file_text_read(f->files + i, opt, opt->files[i]);
+        f->texts[i] = (az_text){f->files[i].data, f->files[i].n_bytes};
         f->names[i] = (az_text){opt->files[i], strlen(opt->files[i])};
     }
     return rc;

@@ -26,7 +26,7 @@ typedef struct ranked {
 
 typedef struct run {
     const az_score_options *opt;
-    az_score_text *texts; /* [n_texts], room for capacity */
+    az_file_text *texts; /* [n_texts], room for capacity */
     size_t n_texts, capacity;
     char **names; /* [n_texts]: copies, as those of a walk do not last */
     uint64_t n_bytes;
@@ -49,7 +49,7 @@ static bool make_room(run *r) {
     if (r->n_texts < r->capacity)
         return true;
     size_t capacity = r->capacity ? 2 * r->capacity : 16;
-    az_score_text *texts = realloc(r->texts, capacity * sizeof *texts);
+    az_file_text *texts = realloc(r->texts, capacity * sizeof *texts);
     if (texts)
         r->texts = texts;
     char **names = texts ? realloc(r->names, capacity * sizeof *names) : NULL;
@@ -69,12 +69,12 @@ static int read_file(void *opaque, const az_options *base, const char *name, boo
     }
     if (base->memlimit) /* what those before have left; 0 would be no limit */
         rest.memlimit = r->n_bytes < base->memlimit ? base->memlimit - r->n_bytes : 1;
-    int rc = az_score_text_read(&r->texts[r->n_texts], &rest, name);
+    int rc = az_file_text_read(&r->texts[r->n_texts], &rest, name);
     if (rc != AZ_EXIT_OK)
         return rc;
     char *copy = strdup(r->texts[r->n_texts].name);
     if (!copy) {
-        az_score_text_free(&r->texts[r->n_texts]);
+        az_file_text_free(&r->texts[r->n_texts]);
         return out_of_memory(r);
     }
     r->n_bytes += r->texts[r->n_texts].n_bytes;
@@ -128,7 +128,7 @@ static void add_up(az_score *sum, const az_score *score) {
     sum->cost += score->cost;
 }
 
-static int score_text(run *r, ranked *m, const az_score_text *text, struct target *target) {
+static int score_text(run *r, ranked *m, const az_file_text *text, struct target *target) {
     az_score score;
     char *label = NULL;
     if (asprintf(&label, "%s, %s", text->name, m->name) < 0)
@@ -321,7 +321,7 @@ static void free_all(run *r) {
         free(r->models[i].costs);
     }
     for (size_t i = 0; i < r->n_texts; i++) {
-        az_score_text_free(&r->texts[i]);
+        az_file_text_free(&r->texts[i]);
         free(r->names[i]);
     }
     free(r->models);

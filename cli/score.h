@@ -40,16 +40,6 @@ int az_rank_print_help(void);
 
 /* ---- contender.c ------------------------------------------------------ */
 
-/* A file's bytes. */
-typedef struct az_score_text {
-    const char *name; /* as named on the command line, "stdin" for "-" */
-    uint8_t *data;    /* [n_bytes], or NULL */
-    size_t n_bytes;
-} az_score_text;
-
-int az_score_text_read(az_score_text *text, const az_options *opt, const char *path);
-void az_score_text_free(az_score_text *text);
-
 /* Something that predicts: a model in a file, or the built-in predictor. */
 typedef struct az_contender {
     const char *name; /* as -m gave it */
@@ -64,9 +54,8 @@ typedef struct az_contender {
 int az_contender_open(az_contender *contender, const az_score_options *opt, const char *name);
 /* Scores a text, with progress on a terminal; label: its name there and in errors. part may be
  * NULL. */
-int az_contender_run(az_contender *contender, const az_score_options *opt,
-                     const az_score_text *text, const char *label, az_score_part_fn part,
-                     void *part_opaque, az_score *score);
+int az_contender_run(az_contender *contender, const az_score_options *opt, const az_file_text *text,
+                     const char *label, az_score_part_fn part, void *part_opaque, az_score *score);
 void az_contender_close(az_contender *contender);
 
 /* ---- score_show.c ----------------------------------------------------- */

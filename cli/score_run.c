@@ -35,7 +35,7 @@ static void add_up(run *r, const az_score_row *row) {
     r->n_files++;
 }
 
-static int compare(run *r, const az_score_text *text, az_score_row *row) {
+static int compare(run *r, const az_file_text *text, az_score_row *row) {
     const uint8_t *data = text->data ? text->data : (const uint8_t *)"";
     row->beside[AZ_BESIDE_XZ] = az_compare_size(1, data, text->n_bytes);
     row->beside[AZ_BESIDE_ZSTD] = az_compare_size(2, data, text->n_bytes);
@@ -48,7 +48,7 @@ static int compare(run *r, const az_score_text *text, az_score_row *row) {
     return rc;
 }
 
-static int score_text(run *r, const az_score_text *text) {
+static int score_text(run *r, const az_file_text *text) {
     az_score_row row = {.name = text->name, .beside = {UINT64_MAX, UINT64_MAX, UINT64_MAX}};
     int rc =
         az_contender_run(&r->contender, r->opt, text, text->name,
@@ -66,12 +66,12 @@ static int score_text(run *r, const az_score_text *text) {
 
 /* An az_file_fn. */
 static int score_file(void *opaque, const az_options *base, const char *name, bool *stop) {
-    az_score_text text;
+    az_file_text text;
     (void)stop;
-    int rc = az_score_text_read(&text, base, name);
+    int rc = az_file_text_read(&text, base, name);
     if (rc == AZ_EXIT_OK)
         rc = score_text(opaque, &text);
-    az_score_text_free(&text);
+    az_file_text_free(&text);
     return rc;
 }
 

@@ -85,12 +85,7 @@ static az_status load_table(az_class_model *model, uint32_t n, az_unpacker *u, a
 
 static az_status load_weights(az_class_model *model, size_t n, az_unpacker *u, az_error *error) {
     size_t columns = model->n_columns;
-    model->scales = az_alloc(model->heap, n * sizeof *model->scales);
-    model->weights = az_alloc(model->heap, n * columns * sizeof *model->weights);
-    model->units = az_alloc(model->heap, columns * sizeof *model->units);
-    model->bias = az_alloc(model->heap, columns * sizeof *model->bias);
-    if (!model->scales || !model->weights || !model->units || !model->bias)
-        return az_alloc_failed(model->heap, n * columns * sizeof *model->weights, error);
+    AZ_TRY(az_class_model_make_room(model, n, error));
     for (size_t i = 0; i < n; i++)
         model->scales[i] = az_unpack_float(u, 0, FLOAT_MAX);
     const uint8_t *weights = az_unpack_bytes(u, 2 * (uint64_t)n * columns);

@@ -181,15 +181,21 @@ static az_status calibrate(az_class_model *model, const folds *f, az_error *erro
 
 /* ---- Training ------------------------------------------------------------------- */
 
-/* Weights become 16 bits, as the file keeps them, so that a saved model says the same. */
-static az_status take_weights(az_class_model *model, const az_linear *linear, az_error *error) {
-    size_t n = model->table.n, columns = linear->n_columns;
+az_status az_class_model_make_room(az_class_model *model, size_t n, az_error *error) {
+    size_t columns = model->n_columns;
     model->scales = az_alloc(model->heap, n * sizeof *model->scales);
     model->weights = az_alloc(model->heap, n * columns * sizeof *model->weights);
     model->units = az_alloc(model->heap, columns * sizeof *model->units);
     model->bias = az_alloc(model->heap, columns * sizeof *model->bias);
     if (!model->scales || !model->weights || !model->units || !model->bias)
         return az_alloc_failed(model->heap, n * columns * sizeof *model->weights, error);
+    return AZ_OK;
+}
+
+/* Weights become 16 bits, as the file keeps them, so that a saved model says the same. */
+static az_status take_weights(az_class_model *model, const az_linear *linear, az_error *error) {
+    size_t n = model->table.n, columns = linear->n_columns;
+    AZ_TRY(az_class_model_make_room(model, n, error));
     for (size_t c = 0; c < columns; c++) {
         float largest = 0;
         for (size_t i = 0; i < n; i++) {

@@ -55,6 +55,9 @@ az_status az_class_model_explain(const az_class_model *model, az_row_scratch *sc
                                  uint32_t a, uint32_t b, double *bits, double *constant,
                                  az_error *error);
 
+/* Memory for the weights of n features; freed with the model, after a failure, too. */
+az_status az_class_model_make_room(az_class_model *model, size_t n, az_error *error);
+
 /* ---- class_file.c: the model as bytes ------------------------------------ */
 
 /* Appends the model. The packer fails where there is no memory. */

@@ -6,18 +6,11 @@
 
 enum { RESAMPLES = 2000, BINS = AZ_EVALUATION_N_BINS };
 
-static uint64_t next_random(uint64_t *state) { /* SplitMix64 */
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
 /* How many of n draws with replacement are right, where n_right of n are. */
 static uint64_t draw(uint64_t n, uint64_t n_right, uint64_t *state) {
     uint64_t right = 0;
     for (uint64_t i = 0; i < n; i += 2) { /* 32 bits a draw */
-        uint64_t bits = next_random(state);
+        uint64_t bits = az_random_next(state);
         right += (bits >> 32) * n >> 32 < n_right;
         if (i + 1 < n)
             right += (bits & UINT32_MAX) * n >> 32 < n_right;

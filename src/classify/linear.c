@@ -160,16 +160,9 @@ typedef struct descent {
     uint64_t random;
 } descent;
 
-static uint64_t next_random(uint64_t *state) { /* SplitMix64 */
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
 static void shuffle(descent *d) {
     for (size_t i = d->n_used - 1; i > 0; i--) {
-        size_t k = next_random(&d->random) % (i + 1);
+        size_t k = az_random_next(&d->random) % (i + 1);
         uint32_t row = d->order[i], place = d->places[i];
         d->order[i] = d->order[k], d->places[i] = d->places[k];
         d->order[k] = row, d->places[k] = place;
