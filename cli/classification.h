@@ -20,6 +20,7 @@
 
 /* ---- classify_options.c -------------------------------------------------- */
 
+typedef enum az_classify_command_name { AZ_CLASSIFY, AZ_NCD, AZ_NEAREST } az_classify_command_name;
 typedef enum az_answer_form {
     AZ_FORM_AUTO,
     AZ_FORM_TSV,
@@ -29,6 +30,7 @@ typedef enum az_answer_form {
 
 typedef struct az_classify_options {
     az_options base; /* threads, memlimit, json, files ... */
+    az_classify_command_name command;
     az_classifier_options classifier;
     az_dataset_options data;
     bool has_format;                 /* --format was given */
@@ -44,8 +46,6 @@ typedef struct az_classify_options {
     bool proba, explain, dedupe, csv, test_unlabelled;
     char separator[64];
 } az_classify_options;
-
-typedef enum az_classify_command_name { AZ_CLASSIFY, AZ_NCD, AZ_NEAREST } az_classify_command_name;
 
 /* Fills *opt from the words after the command's name, argv[0]; says what is wrong and returns an
  * exit code. opt must stay where it is. */

@@ -1,7 +1,6 @@
 /* The command lines of classify, ncd and nearest, in any order; -- ends the options. */
 #include "classification.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,23 +8,10 @@ static const char *const command_names[] = {"classify", "ncd", "nearest"};
 
 static int usage(const az_classify_options *opt, az_classify_command_name command, const char *what,
                  const char *text, const char *why) {
-    az_say_error(&opt->base, NULL, "%s %s: %s; see aizip %s --help.", what, text, why,
-                 command_names[command]);
-    return AZ_EXIT_USAGE;
+    return az_say_usage(&opt->base, command_names[command], what, text, why);
 }
 
 /* ---- Values ------------------------------------------------------------------ */
-
-/* A decimal number from min to max. */
-static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *n) {
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
-        return false;
-    *n = value;
-    return true;
-}
 
 /* One of the words; its place in the list. */
 static bool parse_word(const char *text, const char *const *words, size_t n_words, int *place) {
@@ -148,12 +134,7 @@ enum { IN_CLASSIFY = 1 << AZ_CLASSIFY, IN_NCD = 1 << AZ_NCD, IN_NEAREST = 1 << A
 #define IN_ALL (IN_CLASSIFY | IN_NCD | IN_NEAREST)
 #define IN_DATA (IN_CLASSIFY | IN_NEAREST)
 
-static const struct option_name {
-    const char *name;
-    int id;
-    bool takes_value;
-    int commands;
-} long_options[] = {
+static const az_option_name long_options[] = {
     {"train", OPTION_TRAIN, true, IN_DATA},
     {"test", OPTION_TEST, true, IN_CLASSIFY},
     {"text", OPTION_TEXT, true, IN_DATA},
@@ -205,21 +186,21 @@ static bool apply_number(az_classify_options *opt, int id, const char *value) {
     int64_t n;
     switch (id) {
     case 'k':
-        if (!parse_number(value, 1, AZ_KNN_MAX, &n))
+        if (!az_parse_number(value, 1, AZ_KNN_MAX, &n))
             return false;
         opt->classifier.knn.k = (unsigned)n;
         opt->neighbours = n;
         return true;
     case OPTION_LEVEL:
-        if (!parse_number(value, 0, 22, &n))
+        if (!az_parse_number(value, 0, 22, &n))
             return false;
         opt->classifier.knn.level = (int)n;
         return true;
-    case OPTION_CV: return parse_number(value, 2, 1000, &opt->folds);
-    case OPTION_TRAIN_ROWS: return parse_number(value, 1, UINT32_MAX, &opt->train_rows);
-    case OPTION_TEST_ROWS: return parse_number(value, 1, UINT32_MAX, &opt->test_rows);
-    case OPTION_SHOTS: return parse_number(value, 1, UINT32_MAX, &opt->shots);
-    case OPTION_SEED: return parse_number(value, 0, INT64_MAX, &opt->seed);
+    case OPTION_CV: return az_parse_number(value, 2, 1000, &opt->folds);
+    case OPTION_TRAIN_ROWS: return az_parse_number(value, 1, UINT32_MAX, &opt->train_rows);
+    case OPTION_TEST_ROWS: return az_parse_number(value, 1, UINT32_MAX, &opt->test_rows);
+    case OPTION_SHOTS: return az_parse_number(value, 1, UINT32_MAX, &opt->shots);
+    case OPTION_SEED: return az_parse_number(value, 0, INT64_MAX, &opt->seed);
     case OPTION_REJECT: {
         char *end;
         opt->reject = strtod(value, &end);
@@ -294,14 +275,14 @@ static const char *expected(int id) {
 }
 
 /* `value` is "" for an option that takes none. */
-static int apply(az_classify_options *opt, az_classify_command_name command, int id,
-                 const char *name, const char *value) {
+static int apply(void *opaque, int id, const char *name, const char *value) {
+    az_classify_options *opt = opaque;
     if (expected(id)) {
         if (apply_number(opt, id, value) || apply_word(opt, id, value))
             return AZ_EXIT_OK;
         char what[40];
         snprintf(what, sizeof what, "%s%.30s", id == 'k' ? "-" : "--", name);
-        return usage(opt, command, what, value, expected(id));
+        return usage(opt, opt->command, what, value, expected(id));
     }
     switch (id) {
     case OPTION_TRAIN: opt->train = value; break;
@@ -331,49 +312,6 @@ static int apply(az_classify_options *opt, az_classify_command_name command, int
     case 'h': opt->base.help = true; break;
     case OPTION_JSON: opt->base.json = true; break;
     case OPTION_CSV: opt->csv = true; break;
-    }
-    return AZ_EXIT_OK;
-}
-
-/* Takes argv[*i], which begins with "--", and its value, if that is the next. */
-static int parse_long(az_classify_options *opt, az_classify_command_name command, int argc,
-                      char **argv, int *i) {
-    const char *arg = argv[*i];
-    size_t len = strcspn(arg, "=");
-    bool equals = arg[len] == '=';
-    for (size_t k = 0; k < sizeof long_options / sizeof *long_options; k++) {
-        const struct option_name *option = &long_options[k];
-        if (strlen(option->name) != len - 2 || memcmp(option->name, arg + 2, len - 2) != 0)
-            continue;
-        if (!(option->commands & 1 << command))
-            return usage(opt, command, "option", arg, "it goes with another command");
-        if (!option->takes_value && equals)
-            return usage(opt, command, "option", arg, "it takes no value");
-        if (option->takes_value && !equals && *i + 1 >= argc)
-            return usage(opt, command, "option", arg, "its value is missing");
-        const char *value = equals ? arg + len + 1 : option->takes_value ? argv[++*i] : "";
-        return apply(opt, command, option->id, option->name, value);
-    }
-    return usage(opt, command, "option", arg, "there is no such option");
-}
-
-/* Takes argv[*i], one "-" and letters, and the value, if that is the next. */
-static int parse_short(az_classify_options *opt, az_classify_command_name command, int argc,
-                       char **argv, int *i) {
-    for (const char *p = argv[*i] + 1; *p;) {
-        char letter[2] = {*p++, '\0'};
-        if (!strchr(SHORT_OPTIONS, letter[0]))
-            return usage(opt, command, "option", argv[*i], "there is no such option");
-        const char *value = "";
-        if (strchr(SHORT_WITH_VALUE, letter[0])) {
-            if (!*p && *i + 1 >= argc)
-                return usage(opt, command, "option", argv[*i], "its value is missing");
-            value = *p ? p : argv[++*i];
-            p = "";
-        }
-        int rc = apply(opt, command, letter[0], letter, value);
-        if (rc != AZ_EXIT_OK)
-            return rc;
     }
     return AZ_EXIT_OK;
 }
@@ -417,25 +355,20 @@ int az_classify_options_parse(az_classify_options *opt, az_classify_command_name
     opt->base.n_threads = 0;
     if (command == AZ_NEAREST)
         opt->classifier.method = AZ_METHOD_KNN;
-    opt->base.files = calloc((size_t)argc + 1, sizeof *opt->base.files);
-    if (!opt->base.files) {
-        az_say_error(&opt->base, NULL, "not enough memory for the command line.");
-        return AZ_EXIT_MEMORY;
-    }
-    bool options_end = false;
-    for (int i = 1; i < argc; i++) {
-        int rc = AZ_EXIT_OK;
-        if (options_end || argv[i][0] != '-' || argv[i][1] == '\0')
-            opt->base.files[opt->base.n_files++] = argv[i];
-        else if (strcmp(argv[i], "--") == 0)
-            options_end = true;
-        else if (argv[i][1] == '-')
-            rc = parse_long(opt, command, argc, argv, &i);
-        else
-            rc = parse_short(opt, command, argc, argv, &i);
-        if (rc != AZ_EXIT_OK)
-            return rc;
-    }
+    opt->command = command;
+    const az_arguments arguments = {.command = command_names[command],
+                                    .base = &opt->base,
+                                    .options = long_options,
+                                    .n_options = sizeof long_options / sizeof *long_options,
+                                    .letters = SHORT_OPTIONS,
+                                    .letters_with_value = SHORT_WITH_VALUE,
+                                    .commands = 1 << command,
+                                    .elsewhere = "it goes with another command",
+                                    .apply = apply,
+                                    .opaque = opt};
+    int rc = az_arguments_parse(&arguments, argc, argv);
+    if (rc != AZ_EXIT_OK)
+        return rc;
     opt->classifier.n_threads = opt->base.n_threads;
     opt->classifier.memory_limit = opt->data.memory_limit = opt->base.memlimit;
     return opt->base.help ? AZ_EXIT_OK : check(opt, command);

@@ -2,7 +2,7 @@
  * cli: the program `aizip`. It stands on aizip.h alone; one file a concern:
  *
  *   main.c      finds the command and runs it over the named files
- *   options.c   the command line
+ *   options.c   the command line; arguments.c that of commands with options of their own
  *   help.c      --help and --version
  *   message.c   sentences on stderr, with hostile names made harmless
  *   walk.c      the named files, and what is in directories (-r)
@@ -98,6 +98,39 @@ int az_options_parse(az_options *opt, int argc, char **argv);
 void az_options_init(az_options *opt);
 int az_options_set_threads(az_options *opt, const char *value);
 int az_options_set_memlimit(az_options *opt, const char *value);
+
+/* ---- arguments.c ------------------------------------------------------ */
+
+typedef struct az_option_name {
+    const char *name; /* without its -- */
+    int id;           /* a short option's letter, or a number above them */
+    bool takes_value;
+    int commands; /* a bit for each that has it */
+} az_option_name;
+
+/* A command with options of its own. */
+typedef struct az_arguments {
+    const char *command;
+    az_options *base;              /* its files are filled */
+    const az_option_name *options; /* [n_options] */
+    size_t n_options;
+    const char *letters, *letters_with_value; /* of short options */
+    int *level;                               /* what -1 to -9 set; NULL: there are none */
+    int commands;                             /* the bit of this one */
+    const char *elsewhere;                    /* what an option of another one is told */
+    /* One option; value "" where it takes none. Returns an exit code, having said why. */
+    int (*apply)(void *opaque, int id, const char *name, const char *value);
+    void *opaque;
+} az_arguments;
+
+/* argv[0] is the command. Says what is wrong and returns an exit code; the caller frees
+ * base->files in any case. */
+int az_arguments_parse(const az_arguments *arguments, int argc, char **argv);
+/* "aizip: WHAT TEXT: WHY; see aizip COMMAND --help." */
+int az_say_usage(const az_options *opt, const char *command, const char *what, const char *text,
+                 const char *why);
+/* A decimal number from min to max. */
+bool az_parse_number(const char *text, int64_t min, int64_t max, int64_t *n);
 
 /* ---- help.c ----------------------------------------------------------- */
 

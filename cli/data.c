@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "model.h"
@@ -138,16 +137,6 @@ static int check_existing(const fetch *f, bool *done) {
     return AZ_EXIT_FILE;
 }
 
-static int open_part(fetch *f) {
-    f->fd = open(f->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (f->fd < 0)
-        return fail(f, f->part, "can't be written");
-    if (flock(f->fd, LOCK_EX | LOCK_NB) == 0)
-        return AZ_EXIT_OK;
-    az_say_error(&f->opt->base, f->path, "another aizip is fetching it now.");
-    return AZ_EXIT_FILE;
-}
-
 /* Checks what came and gives it its name. */
 static int finish(const fetch *f) {
     char hex[65] = "", n_bytes[AZ_NUMBER_MAX];
@@ -178,7 +167,7 @@ static int bring(fetch *f) {
     bool done = false;
     int rc = check_existing(f, &done);
     if (rc == AZ_EXIT_OK && !done)
-        rc = open_part(f);
+        rc = az_part_open(&f->fd, &f->opt->base, f->path, f->part);
     if (rc != AZ_EXIT_OK || done)
         return rc;
     az_download download = {.name = f->path,

@@ -1,9 +1,10 @@
 /*
- * What the files of the command `aizip model` share.
+ * What the files of the command `aizip model` share, and `aizip data` with them.
  *
  *   model.c        the command line; rm
  *   model_show.c   list and info
  *   model_fetch.c  fetch: which model, its licence, checks, the final name
+ *   part_file.c    the file that a fetch fills
  *   download.c     a URL into a file, with libcurl
  *   wheels.c       PyPI packages into a file, with pip and Python
  *   models.c       the model folder, and names looked up (in cli.h)
@@ -36,6 +37,12 @@ int az_model_open_or_say(const az_options *opt, az_model **model, const char *pa
 int az_model_fetch(const az_model_options *opt, const char *what);
 /* The models that fetch knows by name, one line each. */
 void az_model_print_known(FILE *stream);
+
+/* ---- part_file.c ------------------------------------------------------ */
+
+/* Opens and locks the file `part`; the caller closes *fd, which is -1 on failure. `name` is for
+ * messages. Returns an exit code, having said why. */
+int az_part_open(int *fd, const az_options *opt, const char *name, const char *part);
 
 /* ---- download.c ------------------------------------------------------- */
 

@@ -259,29 +259,6 @@ static int check_license(const fetch *f) {
     return AZ_EXIT_FILE;
 }
 
-/* Opens and locks the part file. Between the two another aizip may have given it
- * its final name: then it is made anew. */
-static int open_part(fetch *f) {
-    struct stat st, named;
-    for (int tries = 0; tries < 3; tries++) {
-        f->fd = open(f->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (f->fd < 0)
-            return fail(f, f->part, "cannot be written");
-        if (flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-            break;
-        if (fstat(f->fd, &st) == 0 && stat(f->part, &named) == 0 && st.st_ino == named.st_ino &&
-            st.st_dev == named.st_dev)
-            return AZ_EXIT_OK;
-        close(f->fd);
-        f->fd = -1;
-    }
-    if (f->fd >= 0)
-        close(f->fd);
-    f->fd = -1;
-    az_say_error(&f->opt->base, f->name, "another aizip is fetching it now.");
-    return AZ_EXIT_FILE;
-}
-
 /* Nothing of what came is worth keeping. */
 static void remove_all(const fetch *f) {
     unlink(f->part);
@@ -364,7 +341,7 @@ static int run(fetch *f, const char *what) {
         return rc;
     rc = check_license(f);
     if (rc == AZ_EXIT_OK)
-        rc = open_part(f);
+        rc = az_part_open(&f->fd, &f->opt->base, f->name, f->part);
     if (rc != AZ_EXIT_OK)
         return rc;
     rc = bring(f);

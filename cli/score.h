@@ -18,6 +18,7 @@
 
 typedef struct az_score_options {
     az_options base;     /* mode AZ_MODE_SCORE; level, threads, memlimit, json, files ... */
+    bool ranks;          /* of rank, else of score */
     const char **models; /* [n_models] as -m gave them, the caller frees the array */
     size_t n_models;
     int64_t context; /* 0: the library's default, as for the next two */

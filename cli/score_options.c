@@ -1,7 +1,6 @@
 /* The command line of score and rank, in any order; -- ends the options. */
 #include "score.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,20 +71,7 @@ static const char *command_name(bool ranks) {
 
 static int usage(const az_score_options *opt, bool ranks, const char *what, const char *text,
                  const char *why) {
-    az_say_error(&opt->base, NULL, "%s %s: %s; see aizip %s --help.", what, text, why,
-                 command_name(ranks));
-    return AZ_EXIT_USAGE;
-}
-
-/* A decimal number from min to max. */
-static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *n) {
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
-        return false;
-    *n = value;
-    return true;
+    return az_say_usage(&opt->base, command_name(ranks), what, text, why);
 }
 
 enum {
@@ -99,34 +85,33 @@ enum {
     OPTION_CSV
 };
 
-static const struct option_name {
-    const char *name;
-    int id;
-    bool takes_value;
-    bool score_only;
-} long_options[] = {
-    {"model", 'm', true, false},
-    {"context", OPTION_CONTEXT, true, false},
-    {"stride", OPTION_STRIDE, true, false},
-    {"start", OPTION_START, true, false},
-    {"perplexity", OPTION_PERPLEXITY, false, true},
-    {"as", OPTION_AS, true, true},
-    {"no-peers", OPTION_NO_PEERS, false, true},
-    {"recursive", 'r', false, false},
-    {"threads", 'T', true, false},
-    {"memlimit", 'M', true, false},
-    {"json", OPTION_JSON, false, false},
-    {"csv", OPTION_CSV, false, false},
-    {"quiet", 'q', false, false},
-    {"verbose", 'v', false, false},
-    {"help", 'h', false, false},
+enum { IN_SCORE = 1, IN_RANK = 2, IN_BOTH = IN_SCORE | IN_RANK };
+
+static const az_option_name long_options[] = {
+    {"model", 'm', true, IN_BOTH},
+    {"context", OPTION_CONTEXT, true, IN_BOTH},
+    {"stride", OPTION_STRIDE, true, IN_BOTH},
+    {"start", OPTION_START, true, IN_BOTH},
+    {"perplexity", OPTION_PERPLEXITY, false, IN_SCORE},
+    {"as", OPTION_AS, true, IN_SCORE},
+    {"no-peers", OPTION_NO_PEERS, false, IN_SCORE},
+    {"recursive", 'r', false, IN_BOTH},
+    {"threads", 'T', true, IN_BOTH},
+    {"memlimit", 'M', true, IN_BOTH},
+    {"json", OPTION_JSON, false, IN_BOTH},
+    {"csv", OPTION_CSV, false, IN_BOTH},
+    {"quiet", 'q', false, IN_BOTH},
+    {"verbose", 'v', false, IN_BOTH},
+    {"help", 'h', false, IN_BOTH},
 };
 
 #define SHORT_OPTIONS "mrTMqvh"
 #define SHORT_WITH_VALUE "mTM"
 
 /* `value` is "" for an option that takes none. */
-static int apply(az_score_options *opt, bool ranks, int id, const char *value) {
+static int apply(void *opaque, int id, const char *name, const char *value) {
+    az_score_options *opt = opaque;
+    (void)name;
     static const char windows[] = "expected a number of tokens from 2 to 32768";
     static const char strides[] = "expected a number of tokens from 1 to 32768";
     switch (id) {
@@ -138,73 +123,26 @@ static int apply(az_score_options *opt, bool ranks, int id, const char *value) {
     case 'v': opt->base.verbosity++; break;
     case 'h': opt->base.help = true; break;
     case OPTION_CONTEXT:
-        if (!parse_number(value, MIN_CONTEXT, MAX_CONTEXT, &opt->context))
-            return usage(opt, ranks, "--context", value, windows);
+        if (!az_parse_number(value, MIN_CONTEXT, MAX_CONTEXT, &opt->context))
+            return usage(opt, opt->ranks, "--context", value, windows);
         break;
     case OPTION_STRIDE:
-        if (!parse_number(value, 1, MAX_CONTEXT, &opt->stride))
-            return usage(opt, ranks, "--stride", value, strides);
+        if (!az_parse_number(value, 1, MAX_CONTEXT, &opt->stride))
+            return usage(opt, opt->ranks, "--stride", value, strides);
         break;
     case OPTION_START:
-        if (!parse_number(value, 0, UINT32_MAX, &opt->start))
-            return usage(opt, ranks, "--start", value, "expected the number of a token");
+        if (!az_parse_number(value, 0, UINT32_MAX, &opt->start))
+            return usage(opt, opt->ranks, "--start", value, "expected the number of a token");
         break;
     case OPTION_AS:
         if (strcmp(value, "archive") != 0)
-            return usage(opt, ranks, "--as", value, "expected archive");
+            return usage(opt, opt->ranks, "--as", value, "expected archive");
         opt->as_archive = true;
         break;
     case OPTION_PERPLEXITY: opt->perplexity = true; break;
     case OPTION_NO_PEERS: opt->no_peers = true; break;
     case OPTION_JSON: opt->base.json = true; break;
     case OPTION_CSV: opt->csv = true; break;
-    }
-    return AZ_EXIT_OK;
-}
-
-/* Takes argv[*i], which begins with "--", and its value, if that is the next. */
-static int parse_long(az_score_options *opt, bool ranks, int argc, char **argv, int *i) {
-    const char *arg = argv[*i];
-    size_t len = strcspn(arg, "=");
-    bool equals = arg[len] == '=';
-    for (size_t k = 0; k < sizeof long_options / sizeof *long_options; k++) {
-        const struct option_name *option = &long_options[k];
-        if (strlen(option->name) != len - 2 || memcmp(option->name, arg + 2, len - 2) != 0)
-            continue;
-        if (option->score_only && ranks)
-            return usage(opt, ranks, "option", arg, "it goes with aizip score");
-        if (!option->takes_value && equals)
-            return usage(opt, ranks, "option", arg, "it takes no value");
-        if (option->takes_value && !equals && *i + 1 >= argc)
-            return usage(opt, ranks, "option", arg, "its value is missing");
-        const char *value = equals ? arg + len + 1 : option->takes_value ? argv[++*i] : "";
-        return apply(opt, ranks, option->id, value);
-    }
-    return usage(opt, ranks, "option", arg, "there is no such option");
-}
-
-/* Takes argv[*i], one "-" and letters, and the value, if that is the next. */
-static int parse_short(az_score_options *opt, bool ranks, int argc, char **argv, int *i) {
-    for (const char *p = argv[*i] + 1; *p;) {
-        char letter = *p++;
-        if (letter >= '1' && letter <= '9' && (*p < '0' || *p > '9')) {
-            opt->base.level = letter - '0';
-            continue;
-        }
-        if (letter >= '0' && letter <= '9')
-            return usage(opt, ranks, "level", argv[*i], "levels are -1 (fastest) to -9 (smallest)");
-        if (!strchr(SHORT_OPTIONS, letter))
-            return usage(opt, ranks, "option", argv[*i], "there is no such option");
-        const char *value = "";
-        if (strchr(SHORT_WITH_VALUE, letter)) {
-            if (!*p && *i + 1 >= argc)
-                return usage(opt, ranks, "option", argv[*i], "its value is missing");
-            value = *p ? p : argv[++*i];
-            p = "";
-        }
-        int rc = apply(opt, ranks, letter, value);
-        if (rc != AZ_EXIT_OK)
-            return rc;
     }
     return AZ_EXIT_OK;
 }
@@ -248,26 +186,26 @@ int az_score_options_parse(az_score_options *opt, bool ranks, int argc, char **a
     az_options_init(&opt->base);
     opt->base.mode = AZ_MODE_SCORE;
     opt->base.to_stdout = true; /* no file is made: links and pipes may be read */
-    opt->base.files = calloc((size_t)argc + 1, sizeof *opt->base.files);
+    opt->ranks = ranks;
     opt->models = calloc((size_t)argc + 1, sizeof *opt->models);
-    if (!opt->base.files || !opt->models) {
+    if (!opt->models) {
         az_say_error(&opt->base, NULL, "not enough memory for the command line.");
         return AZ_EXIT_MEMORY;
     }
-    bool options_end = false;
-    for (int i = 1; i < argc; i++) {
-        int rc = AZ_EXIT_OK;
-        if (options_end || argv[i][0] != '-' || argv[i][1] == '\0')
-            opt->base.files[opt->base.n_files++] = argv[i];
-        else if (strcmp(argv[i], "--") == 0)
-            options_end = true;
-        else if (argv[i][1] == '-')
-            rc = parse_long(opt, ranks, argc, argv, &i);
-        else
-            rc = parse_short(opt, ranks, argc, argv, &i);
-        if (rc != AZ_EXIT_OK)
-            return rc;
-    }
+    const az_arguments arguments = {.command = command_name(ranks),
+                                    .base = &opt->base,
+                                    .options = long_options,
+                                    .n_options = sizeof long_options / sizeof *long_options,
+                                    .letters = SHORT_OPTIONS,
+                                    .letters_with_value = SHORT_WITH_VALUE,
+                                    .level = &opt->base.level,
+                                    .commands = ranks ? IN_RANK : IN_SCORE,
+                                    .elsewhere = "it goes with aizip score",
+                                    .apply = apply,
+                                    .opaque = opt};
+    int rc = az_arguments_parse(&arguments, argc, argv);
+    if (rc != AZ_EXIT_OK)
+        return rc;
     return opt->base.help ? AZ_EXIT_OK : check(opt, ranks);
 }
 
