@@ -567,6 +567,8 @@ static int classify(run *r) {
         rc = az_read_dataset(&r->test, opt, opt->test, opt->test_labels, opt->test_unlabelled);
         if (rc == AZ_EXIT_OK)
             rc = az_choose_rows(&r->test, opt, opt->test_rows, 0);
+        if (rc == AZ_EXIT_OK && az_dataset_n_rows(r->test) == 0)
+            az_say_warning(&opt->base, opt->test, "has no rows.");
     }
     if (rc == AZ_EXIT_OK && opt->train)
         rc = read_train(r);
