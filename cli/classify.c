@@ -11,6 +11,7 @@
 typedef struct run {
     const az_classify_options *opt;
     az_dataset *train, *test;
+    az_model *model; /* -m, or NULL */
     az_classifier *classifier;
     az_classifier_info info;
     double threshold; /* of --reject */
@@ -91,6 +92,12 @@ static int load(run *r) {
 
 static int train_on(run *r, const az_dataset *data, az_classifier **out) {
     az_classifier_options options = r->opt->classifier;
+    if (r->model) {
+        options.method = AZ_METHOD_PROMPTED;
+        options.model = r->model;
+        if (r->opt->labels)
+            options.n_examples = 0;
+    }
     options.progress = report_progress;
     options.opaque = r;
     az_error error;
@@ -119,6 +126,39 @@ static int read_train(run *r) {
     return rc;
 }
 
+static int open_model(run *r) {
+    const az_options *opt = &r->opt->base;
+    char *path;
+    int rc = az_models_find(opt, r->opt->model, &path);
+    if (rc != AZ_EXIT_OK)
+        return rc;
+    az_error error;
+    if (az_model_open(&r->model, path, NULL, &error) != AZ_OK)
+        rc = az_say_library_error(opt, r->opt->model, &error);
+    free(path);
+    return rc;
+}
+
+/* --labels: a row a label, without a text. */
+static int name_labels(run *r) {
+    const az_options *opt = &r->opt->base;
+    az_error error;
+    az_status status = az_dataset_new(&r->train, NULL, &error);
+    for (const char *from = r->opt->labels; status == AZ_OK;) {
+        size_t n = strcspn(from, ",");
+        if (n == 0) {
+            az_say_error(opt, NULL, "--labels %.100s: a name is empty; names are joined by commas.",
+                         r->opt->labels);
+            return AZ_EXIT_USAGE;
+        }
+        status = az_dataset_add(r->train, (az_text){0}, (az_text){from, n}, &error);
+        if (!from[n])
+            break;
+        from += n + 1;
+    }
+    return status == AZ_OK ? AZ_EXIT_OK : az_say_library_error(opt, NULL, &error);
+}
+
 static int get_classifier(run *r) {
     int rc = r->opt->load ? load(r) : train_on(r, r->train, &r->classifier);
     if (rc != AZ_EXIT_OK)
@@ -126,9 +166,16 @@ static int get_classifier(run *r) {
     az_classifier_get_info(r->classifier, &r->info);
     if (r->opt->reject > 0)
         r->threshold = az_classifier_threshold(r->classifier, r->opt->reject);
+    if (r->opt->base.verbosity > 0 && r->info.n_features > 0)
+        az_say(NULL, "%zu features.", r->info.n_features);
     if (r->opt->base.verbosity > 0 && r->info.held_out_accuracy >= 0)
-        az_say(NULL, "%zu features; %.4f right on folds of the training rows that it had not seen.",
-               r->info.n_features, r->info.held_out_accuracy);
+        az_say(NULL, "%.4f right on training rows that it had not seen.",
+               r->info.held_out_accuracy);
+    if (r->info.n_left_out > 0)
+        az_say_warning(&r->opt->base, r->opt->train,
+                       "the predictors of labels had no room for %zu of %zu rows; a higher --level "
+                       "has more.",
+                       r->info.n_left_out, r->info.n_rows);
     return AZ_EXIT_OK;
 }
 
@@ -545,7 +592,9 @@ static int answer_text(run *r) {
 static int answer(run *r) {
     const az_classify_options *opt = r->opt;
     if (opt->explain && r->info.method == AZ_METHOD_KNN) {
-        az_say_error(&opt->base, NULL, "--explain goes with a classifier of --method class.");
+        az_say_error(
+            &opt->base, NULL,
+            "--explain goes with methods whose classifier has words to show; knn has none.");
         return AZ_EXIT_USAGE;
     }
     if (opt->test)
@@ -570,8 +619,12 @@ static int classify(run *r) {
         if (rc == AZ_EXIT_OK && az_dataset_n_rows(r->test) == 0)
             az_say_warning(&opt->base, opt->test, "has no rows.");
     }
+    if (rc == AZ_EXIT_OK && opt->model)
+        rc = open_model(r);
     if (rc == AZ_EXIT_OK && opt->train)
         rc = read_train(r);
+    if (rc == AZ_EXIT_OK && opt->labels)
+        rc = name_labels(r);
     if (opt->test || opt->folds)
         catch_interrupts();
     if (rc == AZ_EXIT_OK && opt->folds)
@@ -595,6 +648,7 @@ int az_classify_command(int argc, char **argv) {
         run r = {.opt = &opt};
         rc = classify(&r);
         az_classifier_close(&r.classifier);
+        az_model_close(&r.model);
         az_dataset_close(&r.train);
         az_dataset_close(&r.test);
     }

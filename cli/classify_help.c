@@ -96,31 +96,40 @@ static void print_common_options(void) {
 }
 
 static void print_classify(void) {
-    fputs("Usage: aizip classify --train FILE [--test FILE | --text TEXT | FILE...] [OPTION]...\n"
-          "Labels texts. The default method learns words, pairs of words and runs of 2 to 5\n"
-          "characters, each with the bits by which it speaks for a label; --method knn takes\n"
-          "the nearest training texts by compressed size. Without --test, --text and FILE it\n"
-          "reads stdin, a text a line, and answers as they come.\n"
-          "\n"
-          "  --train=FILE    texts with labels; or --load=MODEL, which --save wrote\n"
-          "  --test=FILE     texts with labels: prints how good the answers are\n"
-          "  --unlabelled    the test texts have no labels\n"
-          "  --text=TEXT     one text\n"
-          "  --cv=N          cross-validates in N folds of the training texts\n"
-          "  --save=MODEL    keeps the classifier\n"
-          "  --predictions=FILE\n"
-          "                  writes the answers to the test, a line a row (- is stdout)\n"
-          "  --proba         with the probabilities of all labels (knn: shares of the votes)\n"
-          "  --answers=F     tsv (the default), csv or jsonl\n"
-          "  --reject=S      no answer to the least sure share S, as the folds show it\n"
-          "  --explain       the words that earned the bits\n"
-          "  --report=FILE   the report as a page that needs no network\n"
-          "  --json          the report, or the answer, for programs\n"
-          "  --test-labels=FILE, --test-rows=N\n"
-          "                  as those of the training texts below\n"
-          "\n"
-          "  --method=M      class (the default) or knn, for which there are\n",
-          stdout);
+    fputs(
+        "Usage: aizip classify --train FILE [--test FILE | --text TEXT | FILE...] [OPTION]...\n"
+        "Labels texts. The default method learns words, pairs of words and runs of 2 to 5\n"
+        "characters, each with the bits by which it speaks for a label; --method knn takes\n"
+        "the nearest training texts by compressed size. Without --test, --text and FILE it\n"
+        "reads stdin, a text a line, and answers as they come.\n"
+        "\n"
+        "  --train=FILE    texts with labels; or --load=MODEL, which --save wrote\n"
+        "  --test=FILE     texts with labels: prints how good the answers are\n"
+        "  --unlabelled    the test texts have no labels\n"
+        "  --text=TEXT     one text\n"
+        "  --cv=N          cross-validates in N folds of the training texts\n"
+        "  --save=MODEL    keeps the classifier\n"
+        "  --predictions=FILE\n"
+        "                  writes the answers to the test, a line a row (- is stdout)\n"
+        "  --proba         with the probabilities of all labels (knn: shares of the votes)\n"
+        "  --answers=F     tsv (the default), csv or jsonl\n"
+        "  --reject=S      no answer to the least sure share S, as the folds show it\n"
+        "  --explain       the words that earned the bits\n"
+        "  --report=FILE   the report as a page that needs no network\n"
+        "  --json          the report, or the answer, for programs\n"
+        "  --test-labels=FILE, --test-rows=N\n"
+        "                  as those of the training texts below\n"
+        "\n"
+        "  --method=M      class (the default); cm: the built-in predictor reads all texts of a\n"
+        "                  label, then the text: the label of the fewest bits wins (--level, 3\n"
+        "                  by default); or knn\n"
+        "  -m, --model=M   the same with a language model, which sees --examples=N texts of each\n"
+        "                  label (8); -m cm is --method cm\n"
+        "  --labels=A,B,...\n"
+        "                  with -m: names of labels instead of training texts\n"
+        "\n"
+        "For --method knn:\n",
+        stdout);
     print_knn_options(true);
     print_common_options();
     print_data_options();
@@ -130,6 +139,7 @@ static void print_classify(void) {
           "  aizip classify --train train.tsv --save news.aizc\n"
           "  aizip classify --load news.aizc --text 'Shares fall after the merger' --explain\n"
           "  tail -f headlines.txt | aizip classify --load news.aizc --proba\n"
+          "  aizip classify -m smollm2-135m --labels Sports,Business --text 'Shares fall'\n"
           "  aizip classify --method knn --preset npc-gzip --train r8.txt --test t.txt -k 1\n",
           stdout);
 }

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Texts a label that a language model sees. */
+enum { EXAMPLES = 8 };
+
 static const char *const command_names[] = {"classify", "ncd", "nearest"};
 
 static int usage(const az_classify_options *opt, az_classify_command_name command, const char *what,
@@ -25,7 +28,7 @@ static bool parse_word(const char *text, const char *const *words, size_t n_word
 
 #define PARSE_WORD(text, words, place) parse_word(text, words, sizeof words / sizeof *words, place)
 
-static const char *const method_words[] = {"class", "knn"};
+static const char *const method_words[] = {"class", "knn", "cm"};
 static const char *const format_words[] = {"auto",     "csv",   "tsv",    "jsonl",
                                            "fasttext", "lines", "folder", "idx"};
 static const char *const distance_words[] = {"ncd", "cdm", "clm", "conditional"};
@@ -95,6 +98,8 @@ enum {
     OPTION_TEST,
     OPTION_TEXT,
     OPTION_METHOD,
+    OPTION_LABELS,
+    OPTION_EXAMPLES,
     OPTION_SAVE,
     OPTION_LOAD,
     OPTION_PREDICTIONS,
@@ -139,6 +144,9 @@ static const az_option_name long_options[] = {
     {"test", OPTION_TEST, true, IN_CLASSIFY},
     {"text", OPTION_TEXT, true, IN_DATA},
     {"method", OPTION_METHOD, true, IN_CLASSIFY},
+    {"model", 'm', true, IN_CLASSIFY},
+    {"labels", OPTION_LABELS, true, IN_CLASSIFY},
+    {"examples", OPTION_EXAMPLES, true, IN_CLASSIFY},
     {"save", OPTION_SAVE, true, IN_CLASSIFY},
     {"load", OPTION_LOAD, true, IN_DATA},
     {"predictions", OPTION_PREDICTIONS, true, IN_CLASSIFY},
@@ -179,8 +187,8 @@ static const az_option_name long_options[] = {
     {"help", 'h', false, IN_ALL},
 };
 
-#define SHORT_OPTIONS "kTMqvh"
-#define SHORT_WITH_VALUE "kTM"
+#define SHORT_OPTIONS "kmTMqvh"
+#define SHORT_WITH_VALUE "kmTM"
 
 static bool apply_number(az_classify_options *opt, int id, const char *value) {
     int64_t n;
@@ -194,7 +202,13 @@ static bool apply_number(az_classify_options *opt, int id, const char *value) {
     case OPTION_LEVEL:
         if (!az_parse_number(value, 0, 22, &n))
             return false;
-        opt->classifier.knn.level = (int)n;
+        opt->classifier.knn.level = opt->classifier.level = (int)n;
+        return true;
+    case OPTION_EXAMPLES:
+        if (!az_parse_number(value, 0, 1000, &n))
+            return false;
+        opt->classifier.n_examples = (unsigned)n;
+        opt->has_examples = true;
         return true;
     case OPTION_CV: return az_parse_number(value, 2, 1000, &opt->folds);
     case OPTION_TRAIN_ROWS: return az_parse_number(value, 1, UINT32_MAX, &opt->train_rows);
@@ -262,7 +276,8 @@ static const char *expected(int id) {
     case OPTION_SHOTS: return "expected a number of rows a label";
     case OPTION_SEED: return "expected a whole number";
     case OPTION_REJECT: return "expected a share from 0 to below 1";
-    case OPTION_METHOD: return "expected class or knn";
+    case OPTION_METHOD: return "expected class, knn or cm";
+    case OPTION_EXAMPLES: return "expected a number of texts a label, 0 to 1000";
     case OPTION_FORMAT: return "expected csv, tsv, jsonl, fasttext, lines, folder, idx or auto";
     case OPTION_DISTANCE: return "expected ncd, cdm, clm or conditional";
     case OPTION_ORDER: return "expected test-first or train-first";
@@ -288,6 +303,13 @@ static int apply(void *opaque, int id, const char *name, const char *value) {
     case OPTION_TRAIN: opt->train = value; break;
     case OPTION_TEST: opt->test = value; break;
     case OPTION_TEXT: opt->text = value; break;
+    case OPTION_LABELS: opt->labels = value; break;
+    case 'm':
+        if (strcmp(value, "cm") == 0)
+            opt->classifier.method = AZ_METHOD_PRIMED;
+        else
+            opt->model = value;
+        break;
     case OPTION_SAVE: opt->save = value; break;
     case OPTION_LOAD: opt->load = value; break;
     case OPTION_PREDICTIONS: opt->predictions = value; break;
@@ -323,9 +345,23 @@ static int check(const az_classify_options *opt, az_classify_command_name comman
         return opt->base.n_files >= 2 ? AZ_EXIT_OK
                                       : usage(opt, command, "command", "ncd",
                                               "the names of two files or more are missing");
-    if (!opt->train && !opt->load)
+    if (opt->labels && (!opt->model || opt->train || opt->load))
+        return usage(opt, command, "option", "--labels",
+                     "it goes with -m MODEL, without --train and --load");
+    if (!opt->train && !opt->load && !opt->labels)
         return usage(opt, command, "command", command_names[command],
-                     "--train FILE (or --load MODEL) is missing");
+                     "--train FILE (or --load FILE, or -m MODEL --labels A,B,...) is missing");
+    if (opt->classifier.method == AZ_METHOD_PRIMED && opt->classifier.knn.level == 0)
+        return usage(opt, command, "option", "--level 0",
+                     "the built-in predictor has levels 1 to 9");
+    if (opt->model && opt->load)
+        return usage(opt, command, "options", "-m and --load",
+                     "what is loaded needs no language model");
+    if (opt->model && opt->save)
+        return usage(opt, command, "options", "-m and --save",
+                     "a language model learns nothing that could be kept; keep the training texts");
+    if (opt->has_examples && (!opt->model || opt->labels))
+        return usage(opt, command, "option", "--examples", "it goes with -m MODEL and --train");
     if (opt->train && opt->load)
         return usage(opt, command, "options", "--train and --load", "only one of them");
     if (opt->folds && !opt->train)
@@ -340,15 +376,18 @@ static int check(const az_classify_options *opt, az_classify_command_name comman
     if (opt->dedupe && !opt->train)
         return usage(opt, command, "option", "--dedupe", "it needs --train");
     if (opt->explain && opt->classifier.method == AZ_METHOD_KNN)
-        return usage(opt, command, "option", "--explain", "it goes with --method class");
+        return usage(opt, command, "option", "--explain",
+                     "neighbours have no words, and no probabilities, to go by");
     if (opt->reject > 0 && opt->classifier.method == AZ_METHOD_KNN)
-        return usage(opt, command, "option", "--reject", "it goes with --method class");
+        return usage(opt, command, "option", "--reject",
+                     "neighbours have no words, and no probabilities, to go by");
     return AZ_EXIT_OK;
 }
 
 int az_classify_options_parse(az_classify_options *opt, az_classify_command_name command, int argc,
                               char **argv) {
-    *opt = (az_classify_options){.classifier.knn = {.level = -1}, .neighbours = 5};
+    *opt = (az_classify_options){.classifier = {.knn.level = -1, .n_examples = EXAMPLES},
+                                 .neighbours = 5};
     az_options_init(&opt->base);
     opt->base.mode = AZ_MODE_SCORE;
     opt->base.to_stdout = true;

@@ -480,7 +480,9 @@ typedef struct az_classifier az_classifier;
 typedef enum az_method {
     AZ_METHOD_CLASS = 0, /* words, pairs of words and runs of characters, each with its log-count
                             ratio between the labels, weighed by a linear layer */
-    AZ_METHOD_KNN = 1    /* the nearest training texts by compressed size */
+    AZ_METHOD_KNN = 1,   /* the nearest training texts by compressed size */
+    AZ_METHOD_PRIMED = 2,    /* the fewest bits after all texts of a label, by the built-in predictor */
+    AZ_METHOD_PROMPTED = 3     /* the same by a language model, after a label's name and some texts */
 } az_method;
 
 typedef enum az_distance {
@@ -517,6 +519,10 @@ typedef struct az_classifier_options {
     int n_threads;           /* 1..256; 0: all cores. No result depends on it */
     uint64_t memory_limit;   /* in bytes; 0: none */
     az_knn_options knn;      /* for AZ_METHOD_KNN */
+    int level;               /* AZ_METHOD_PRIMED: of the built-in predictor; 0: 3 */
+    const az_model *model;   /* AZ_METHOD_PROMPTED: must live as long as the classifier */
+    unsigned n_examples;     /* AZ_METHOD_PROMPTED: the first so many texts of each label are shown; with
+                                0, names alone, a row of train may be a label with an empty text */
     az_progress_fn progress; /* may be NULL; gets what is done, and of how much */
     void *opaque;
 } az_classifier_options;
@@ -526,7 +532,10 @@ typedef struct az_classifier_info {
     size_t n_labels;
     size_t n_rows;            /* trained on; 0: not known */
     size_t n_features;        /* AZ_METHOD_CLASS */
-    double held_out_accuracy; /* AZ_METHOD_CLASS: on folds of the training rows; -1: none */
+    double held_out_accuracy; /* on training rows that were held out; -1: none. Not of
+                                 AZ_METHOD_KNN */
+    size_t n_left_out;        /* AZ_METHOD_PRIMED: rows for which a label's predictor had no room */
+    int level;                /* AZ_METHOD_PRIMED */
     uint32_t image_width;     /* 0: texts */
     az_knn_options knn;       /* AZ_METHOD_KNN; lives as long as the handle */
 } az_classifier_info;
@@ -543,6 +552,7 @@ AZ_API az_status az_classifier_load(az_classifier **out, const void *data, size_
                                     const az_allocator *allocator, az_error *error);
 /* Returns 0, or anything else to stop with AZ_ERROR_CANCELLED. */
 typedef int (*az_write_fn)(void *opaque, const void *data, size_t n_bytes);
+/* AZ_METHOD_PROMPTED can't be saved: AZ_ERROR_ARGUMENT. */
 AZ_API az_status az_classifier_save(const az_classifier *classifier, az_write_fn write,
                                     void *opaque, az_error *error);
 AZ_API void az_classifier_close(az_classifier **classifier);
@@ -558,12 +568,12 @@ AZ_API az_status az_classifier_run(az_classifier *classifier, const az_text *tex
                                    int64_t *answers, double *probabilities, size_t *n_done,
                                    az_error *error);
 
-/* The probability of the answer below which the least sure `share` (0..1) of texts lie, as the
- * folds have shown; 0 for AZ_METHOD_KNN. */
+/* The probability of the answer below which the least sure `share` (0..1) of texts lie, as rows
+ * held out have shown; 0 if there were none, and for AZ_METHOD_KNN. */
 AZ_API double az_classifier_threshold(const az_classifier *classifier, double share);
 
-/* AZ_METHOD_CLASS: the bits that speak for label a against label b: bits[n_bytes], a byte of the
- * text each, and *constant for none of them; they add up to log2 of the quotient of the two
+/* The bits that speak for label a against label b (not of AZ_METHOD_KNN): bits[n_bytes], a byte of
+ * the text each, and *constant for none of them; they add up to log2 of the quotient of the two
  * probabilities. */
 AZ_API az_status az_classifier_explain(az_classifier *classifier, az_text text, size_t a, size_t b,
                                        double *bits, double *constant, az_error *error);

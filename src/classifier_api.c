@@ -4,19 +4,23 @@
  *
  * A file of one (.aizc), all integers little-endian or base-128:
  *
- *   "AIZC", version 1, method (0: class, 1: knn)
+ *   "AIZC", version 1, method (0: class, 1: knn, 2: cm)
  *   n_rows, n_labels, each label's length and bytes
  *   class: class_file.c. knn: compressor's name (length, bytes), level + 1, distance, order,
- *     separator (length, bytes), k, votes; each row's label, length and bytes
+ *     separator (length, bytes), k, votes; each row's label, length and bytes. cm: level,
+ *     sharpness, accuracy, 101 percentiles as in class_file.c; rows as of knn
  *   4 bytes: XXH32 of all before
  */
+#include "class_costs.h"
 #include "classify/classify.h"
 #include "dataset/dataset.h"
+#include "model_api.h"
 
 enum { VERSION = 1, THREADS_MAX = 256, HEAD_NBYTES = 6, CHECK_NBYTES = 4 };
 #define MAGIC "AIZC"
 /* Texts between two calls of progress. */
-enum { RUN_TEXTS = 4096 };
+enum { RUN_TEXTS = 4096, COSTS_TEXTS = 32 };
+enum { LEVEL_CM = 3 };
 
 /* What one thread keeps between texts. */
 typedef struct worker {
@@ -37,7 +41,9 @@ struct az_classifier {
     size_t n_labels, n_rows;
     uint8_t *bytes;
     az_class_model model;
-    /* Nearest neighbours. */
+    az_class_costs costs;  /* of AZ_METHOD_PRIMED and AZ_METHOD_PROMPTED */
+    uint64_t *texts_costs; /* [COSTS_TEXTS][n_labels] */
+    /* Nearest neighbours, and for AZ_METHOD_PRIMED what is saved. */
     az_knn knn;
     az_text *texts;       /* [n_rows]; bytes in text_bytes */
     uint32_t *row_labels; /* [n_rows] */
@@ -66,6 +72,8 @@ void az_classifier_close(az_classifier **classifier) {
     }
     az_free(heap, c->workers);
     az_class_model_free(&c->model);
+    az_class_costs_close(&c->costs);
+    az_free(heap, c->texts_costs);
     az_knn_close(&c->knn);
     az_free(heap, c->labels);
     az_free(heap, c->bytes);
@@ -221,11 +229,49 @@ static az_status open_knn(az_classifier *c, const az_knn_options *options, az_er
                        c->pool, c->heap, error);
 }
 
+static bool has_costs(const az_classifier *c) {
+    return c->method == AZ_METHOD_PRIMED || c->method == AZ_METHOD_PROMPTED;
+}
+
+/* calibration: NULL, or that of a file. */
+static az_status open_costs(az_classifier *c, int level, const az_calibration *calibration,
+                            az_error *error) {
+    bool lm = c->method == AZ_METHOD_PROMPTED;
+    const az_class_costs_setup setup = {.labels = c->labels,
+                                        .n_labels = c->n_labels,
+                                        .texts = c->texts,
+                                        .row_labels = c->row_labels,
+                                        .n_rows = c->n_rows,
+                                        .level = level,
+                                        .gguf = lm ? az_model_gguf(c->options.model) : NULL,
+                                        .n_examples = c->options.n_examples,
+                                        .calibration = calibration,
+                                        .memory_limit = c->options.memory_limit,
+                                        .progress = pass_progress,
+                                        .opaque = c};
+    c->texts_costs = az_alloc(c->heap, COSTS_TEXTS * c->n_labels * sizeof *c->texts_costs);
+    if (!c->texts_costs)
+        return az_alloc_failed(c->heap, COSTS_TEXTS * c->n_labels * sizeof *c->texts_costs, error);
+    return az_class_costs_open(&c->costs, &setup, c->pool, c->heap, error);
+}
+
+static az_status train_costs(az_classifier *c, az_error *error) {
+    int level = c->options.level ? c->options.level : LEVEL_CM;
+    if (level < AZ_LEVEL_MIN || level > AZ_LEVEL_MAX)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "level %d; the built-in predictor has levels %d to %d", level,
+                            AZ_LEVEL_MIN, AZ_LEVEL_MAX);
+    AZ_TRY(copy_texts(c, error));
+    return open_costs(c, level, NULL, error);
+}
+
 static az_status train(az_classifier *c, const az_dataset *data, az_error *error) {
     c->method = c->options.method;
     AZ_TRY(keep_labels(c, data, error));
     AZ_TRY(take_rows(c, data, error));
-    if (c->method == AZ_METHOD_CLASS) {
+    if (has_costs(c)) {
+        AZ_TRY(train_costs(c, error));
+    } else if (c->method == AZ_METHOD_CLASS) {
         AZ_TRY(train_class(c, az_dataset_image_width(data), error));
     } else {
         AZ_TRY(copy_texts(c, error));
@@ -237,7 +283,8 @@ static az_status train(az_classifier *c, const az_dataset *data, az_error *error
 az_status az_classifier_train(az_classifier **out, const az_dataset *data,
                               const az_classifier_options *options, const az_allocator *allocator,
                               az_error *error) {
-    if (!out || !data || (options && options->method > AZ_METHOD_KNN))
+    if (!out || !data || (options && options->method > AZ_METHOD_PROMPTED) ||
+        (options && options->method == AZ_METHOD_PROMPTED && !options->model))
         return bad_call("az_classifier_train", error);
     *out = NULL;
     AZ_TRY(make(out, options, allocator, error));
@@ -264,6 +311,9 @@ static void save_knn(const az_classifier *c, az_packer *p) {
     save_text(p, o->separator);
     az_pack_varint(p, o->k);
     az_pack_varint(p, o->votes);
+}
+
+static void save_rows(const az_classifier *c, az_packer *p) {
     for (size_t i = 0; i < c->n_rows; i++) {
         az_pack_varint(p, c->row_labels[i]);
         save_text(p, c->texts[i]);
@@ -274,6 +324,10 @@ az_status az_classifier_save(const az_classifier *c, az_write_fn write, void *op
                              az_error *error) {
     if (!c || !write)
         return bad_call("az_classifier_save", error);
+    if (c->method == AZ_METHOD_PROMPTED)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "a classifier by a language model can't be saved: nothing is learnt; "
+                            "keep the training texts");
     az_packer p = {.heap = c->heap};
     const uint8_t versions[2] = {VERSION, (uint8_t)c->method};
     az_pack_bytes(&p, MAGIC, 4);
@@ -282,10 +336,17 @@ az_status az_classifier_save(const az_classifier *c, az_write_fn write, void *op
     az_pack_varint(&p, c->n_labels);
     for (size_t i = 0; i < c->n_labels; i++)
         save_text(&p, c->labels[i]);
-    if (c->method == AZ_METHOD_CLASS)
+    if (c->method == AZ_METHOD_CLASS) {
         az_class_model_save(&c->model, &p);
-    else
-        save_knn(c, &p);
+    } else {
+        if (c->method == AZ_METHOD_KNN) {
+            save_knn(c, &p);
+        } else {
+            az_pack_varint(&p, (uint64_t)c->costs.level);
+            az_calibration_save(&c->costs.calibration, &p);
+        }
+        save_rows(c, &p);
+    }
     if (!p.failed)
         az_pack_le32(&p, az_check(p.data, p.n_bytes));
     az_status status = AZ_OK;
@@ -332,18 +393,7 @@ static az_text load_text(az_unpacker *u, uint64_t max) {
     return (az_text){data, u->failed ? 0 : (size_t)n};
 }
 
-static az_status load_knn(az_classifier *c, az_unpacker *u, az_error *error) {
-    char name[16] = "";
-    az_text compressor = load_text(u, sizeof name - 1);
-    if (compressor.n_bytes)
-        memcpy(name, compressor.data, compressor.n_bytes);
-    az_knn_options o = {.compressor = name};
-    o.level = (int)az_unpack_varint(u, 64) - 1;
-    o.distance = (az_distance)az_unpack_varint(u, AZ_DISTANCE_CONDITIONAL);
-    o.train_first = (int)az_unpack_varint(u, 1);
-    o.separator = load_text(u, UINT16_MAX);
-    o.k = (unsigned)az_unpack_varint(u, AZ_KNN_MAX);
-    o.votes = (az_votes)az_unpack_varint(u, AZ_VOTES_DISTANCE);
+static az_status load_rows(az_classifier *c, az_unpacker *u, az_error *error) {
     if (c->n_rows > (u->n_bytes - u->pos) / 2)
         u->failed = true;
     if (!u->failed) {
@@ -359,8 +409,34 @@ static az_status load_knn(az_classifier *c, az_unpacker *u, az_error *error) {
     if (u->failed || c->n_rows == 0)
         return az_error_set(error, AZ_ERROR_DAMAGED, u->pos,
                             "the classifier is damaged near byte %zu", u->pos);
-    AZ_TRY(copy_texts(c, error));
+    return copy_texts(c, error);
+}
+
+static az_status load_knn(az_classifier *c, az_unpacker *u, az_error *error) {
+    char name[16] = "";
+    az_text compressor = load_text(u, sizeof name - 1);
+    if (compressor.n_bytes)
+        memcpy(name, compressor.data, compressor.n_bytes);
+    az_knn_options o = {.compressor = name};
+    o.level = (int)az_unpack_varint(u, 64) - 1;
+    o.distance = (az_distance)az_unpack_varint(u, AZ_DISTANCE_CONDITIONAL);
+    o.train_first = (int)az_unpack_varint(u, 1);
+    o.separator = load_text(u, UINT16_MAX);
+    o.k = (unsigned)az_unpack_varint(u, AZ_KNN_MAX);
+    o.votes = (az_votes)az_unpack_varint(u, AZ_VOTES_DISTANCE);
+    AZ_TRY(load_rows(c, u, error));
     return open_knn(c, &o, error);
+}
+
+static az_status load_cm(az_classifier *c, az_unpacker *u, az_error *error) {
+    az_calibration calibration;
+    int level = (int)az_unpack_varint(u, AZ_LEVEL_MAX);
+    az_calibration_load(&calibration, u);
+    AZ_TRY(load_rows(c, u, error));
+    if (level < AZ_LEVEL_MIN)
+        return az_error_set(error, AZ_ERROR_DAMAGED, HEAD_NBYTES,
+                            "the classifier is damaged: level %d", level);
+    return open_costs(c, level, &calibration, error);
 }
 
 static az_status load(az_classifier *c, const uint8_t *data, size_t n_bytes, az_error *error) {
@@ -368,7 +444,7 @@ static az_status load(az_classifier *c, const uint8_t *data, size_t n_bytes, az_
         return az_error_set(error, AZ_ERROR_FORMAT, 0, "not a classifier that aizip has saved");
     if (n_bytes < HEAD_NBYTES + CHECK_NBYTES)
         return az_error_set(error, AZ_ERROR_TRUNCATED, n_bytes, "the classifier is cut short");
-    if (data[4] != VERSION || data[5] > AZ_METHOD_KNN)
+    if (data[4] != VERSION || data[5] > AZ_METHOD_PRIMED)
         return az_error_set(error, AZ_ERROR_VERSION, 4,
                             "a classifier of version %d, method %d; this aizip reads version %d",
                             data[4], data[5], VERSION);
@@ -381,8 +457,10 @@ static az_status load(az_classifier *c, const uint8_t *data, size_t n_bytes, az_
     AZ_TRY(load_labels(c, &u, error));
     if (c->method == AZ_METHOD_CLASS)
         AZ_TRY(az_class_model_load(&c->model, (uint32_t)c->n_labels, &u, c->heap, error));
-    else
+    else if (c->method == AZ_METHOD_KNN)
         AZ_TRY(load_knn(c, &u, error));
+    else
+        AZ_TRY(load_cm(c, &u, error));
     if (u.pos != n_bytes)
         return az_error_set(error, AZ_ERROR_DAMAGED, u.pos, "the classifier has bytes too many");
     return prepare_workers(c, error);
@@ -412,6 +490,14 @@ typedef struct running {
     double *probabilities; /* or NULL */
 } running;
 
+static int64_t most_probable(const double *p, size_t n) {
+    size_t best = 0;
+    for (size_t l = 1; l < n; l++)
+        if (p[l] > p[best])
+            best = l;
+    return (int64_t)best;
+}
+
 /* Answers texts [n], n at most AZ_KNN_TEXTS. */
 static az_status answer(az_classifier *c, worker *w, const az_text *texts, size_t n,
                         int64_t *labels, double *probabilities) {
@@ -425,10 +511,7 @@ static az_status answer(az_classifier *c, worker *w, const az_text *texts, size_
             continue;
         }
         AZ_TRY(az_class_model_run(&c->model, &w->row, texts[i], p, &w->error));
-        labels[i] = 0;
-        for (size_t l = 1; l < c->n_labels; l++)
-            if (p[l] > p[labels[i]])
-                labels[i] = (int64_t)l;
+        labels[i] = most_probable(p, c->n_labels);
     }
     return AZ_OK;
 }
@@ -457,11 +540,31 @@ static az_status first_failure(az_classifier *c, az_error *error) {
     return status;
 }
 
+/* All of r's texts, COSTS_TEXTS at most, by cost: threads share the labels. */
+static az_status answer_by_cost(running *r, az_error *error) {
+    az_classifier *c = r->c;
+    AZ_TRY(az_class_costs_run(&c->costs, r->texts, r->n, c->texts_costs, error));
+    for (size_t i = 0; i < r->n; i++) {
+        double *p =
+            r->probabilities ? r->probabilities + i * c->n_labels : c->workers[0].probabilities;
+        az_class_costs_probabilities(&c->costs, c->texts_costs + i * c->n_labels, p);
+        r->answers[i] = most_probable(p, c->n_labels);
+    }
+    return AZ_OK;
+}
+
+static az_status answer_in_parts(running *r, az_error *error) {
+    az_pool_run(r->c->pool, run_part, r, (uint32_t)((r->n + r->part_texts - 1) / r->part_texts));
+    return first_failure(r->c, error);
+}
+
 /* Some thousand texts at a time, or a few where each takes long, so that progress is heard. */
 static az_status run(running *r, size_t n, size_t *n_done, az_error *error) {
     az_classifier *c = r->c;
     bool slow = c->method == AZ_METHOD_KNN;
-    size_t step = slow ? 2 * AZ_KNN_TEXTS * (size_t)c->n_threads : RUN_TEXTS;
+    size_t step = has_costs(c) ? COSTS_TEXTS
+                  : slow       ? 2 * AZ_KNN_TEXTS * (size_t)c->n_threads
+                               : RUN_TEXTS;
     /* Few texts, so that all threads have some. */
     size_t share = n / c->n_threads + 1;
     r->part_texts = slow && share < AZ_KNN_TEXTS ? share : AZ_KNN_TEXTS;
@@ -469,8 +572,7 @@ static az_status run(running *r, size_t n, size_t *n_done, az_error *error) {
     for (size_t from = 0; from < n; from += r->n) {
         r->n = n - from < step ? n - from : step;
         r->texts = texts + from;
-        az_pool_run(c->pool, run_part, r, (uint32_t)((r->n + r->part_texts - 1) / r->part_texts));
-        AZ_TRY(first_failure(c, error));
+        AZ_TRY(has_costs(c) ? answer_by_cost(r, error) : answer_in_parts(r, error));
         r->answers += r->n;
         if (r->probabilities)
             r->probabilities += r->n * c->n_labels;
@@ -500,20 +602,28 @@ az_status az_classifier_run(az_classifier *classifier, const az_text *texts, siz
     return status;
 }
 
+static az_status explain_class(const az_classifier *c, az_text text, size_t a, size_t b,
+                               double *bits, double *constant, az_error *error) {
+    az_row_scratch scratch = {.heap = c->heap, .list.heap = c->heap};
+    az_status status = az_class_model_explain(&c->model, &scratch, text, (uint32_t)a, (uint32_t)b,
+                                              bits, constant, error);
+    az_row_scratch_free(&scratch);
+    return status;
+}
+
 az_status az_classifier_explain(az_classifier *c, az_text text, size_t a, size_t b, double *bits,
                                 double *constant, az_error *error) {
     if (!c || !bits || !constant || a >= c->n_labels || b >= c->n_labels)
         return bad_call("az_classifier_explain", error);
-    if (c->method != AZ_METHOD_CLASS)
+    if (c->method == AZ_METHOD_KNN)
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                             "neighbours have no words to explain a label by");
-    az_row_scratch scratch = {.heap = c->heap, .list.heap = c->heap};
     az_fp_state fp;
     az_fp_enter(&fp);
-    az_status status = az_class_model_explain(&c->model, &scratch, text, (uint32_t)a, (uint32_t)b,
-                                              bits, constant, error);
+    az_status status = has_costs(c)
+                           ? az_class_costs_explain(&c->costs, text, a, b, bits, constant, error)
+                           : explain_class(c, text, a, b, bits, constant, error);
     az_fp_leave(&fp);
-    az_row_scratch_free(&scratch);
     return status;
 }
 
@@ -544,9 +654,13 @@ void az_classifier_get_info(const az_classifier *c, az_classifier_info *info) {
         .method = c->method, .n_labels = c->n_labels, .n_rows = c->n_rows, .held_out_accuracy = -1};
     if (c->method == AZ_METHOD_KNN) {
         info->knn = c->knn.options;
+    } else if (has_costs(c)) {
+        info->held_out_accuracy = c->costs.calibration.held_out_accuracy;
+        info->n_left_out = c->costs.n_left_out;
+        info->level = c->costs.level;
     } else {
         info->n_features = c->model.table.n;
-        info->held_out_accuracy = c->model.held_out_accuracy;
+        info->held_out_accuracy = c->model.calibration.held_out_accuracy;
         info->image_width = c->model.kinds.image_width;
     }
 }
@@ -556,13 +670,14 @@ az_text az_classifier_label(const az_classifier *classifier, size_t i) {
 }
 
 double az_classifier_threshold(const az_classifier *c, double share) {
-    if (c->method != AZ_METHOD_CLASS || !(share > 0))
+    const az_calibration *seen = has_costs(c) ? &c->costs.calibration : &c->model.calibration;
+    if (c->method == AZ_METHOD_KNN || !(share > 0))
         return 0;
     double at = (share < 1 ? share : 1) * (AZ_CLASS_N_PERCENTILES - 1);
     size_t i = (size_t)at;
     if (i >= AZ_CLASS_N_PERCENTILES - 1)
-        return c->model.sure[AZ_CLASS_N_PERCENTILES - 1];
-    return c->model.sure[i] + (at - (double)i) * (c->model.sure[i + 1] - c->model.sure[i]);
+        return seen->sure[AZ_CLASS_N_PERCENTILES - 1];
+    return seen->sure[i] + (at - (double)i) * (seen->sure[i + 1] - seen->sure[i]);
 }
 
 az_status az_evaluate(az_evaluation *out, uint64_t *confusion, const int64_t *truth,

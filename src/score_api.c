@@ -21,8 +21,7 @@ struct az_scorer {
     uint64_t n_bytes; /* of the text in work, without a model */
     /* Loaded. */
     az_pool *pool;
-    az_tokenizer *tokenizer;
-    az_lm *lm;
+    az_lm_loaded loaded;
 };
 
 az_status az_scorer_open(az_scorer **out, const az_model *model, const az_allocator *allocator,
@@ -52,8 +51,7 @@ az_status az_scorer_open(az_scorer **out, const az_model *model, const az_alloca
 }
 
 static void unload(az_scorer *scorer) {
-    az_lm_close(&scorer->lm);
-    az_tokenizer_close(&scorer->tokenizer);
+    az_lm_unload(&scorer->loaded);
     az_pool_close(&scorer->pool);
 }
 
@@ -101,32 +99,23 @@ void az_scorer_set_part_fn(az_scorer *scorer, az_score_part_fn fn, void *opaque)
 /* ---- With a model ------------------------------------------------------------------ */
 
 static az_status load(az_scorer *scorer, az_error *error) {
-    if (scorer->lm)
+    if (scorer->loaded.lm)
         return AZ_OK;
     const az_gguf *gguf = az_model_gguf(scorer->model);
     az_heap_set_limit(scorer->heap, (uint64_t)scorer->memory_limit);
     unsigned n = scorer->n_threads > 0 ? (unsigned)scorer->n_threads : (unsigned)az_cpu_count();
     n = n < THREADS_MAX ? n : THREADS_MAX;
-    az_status status = az_lm_check_memory(gguf, (uint64_t)scorer->memory_limit, error);
+    az_status status = az_pool_open(&scorer->pool, n, scorer->heap, error);
     if (status == AZ_OK)
-        status = az_tokenizer_open(&scorer->tokenizer, gguf, scorer->heap, error);
-    if (status == AZ_OK)
-        status = az_pool_open(&scorer->pool, n, scorer->heap, error);
-    if (status == AZ_OK)
-        status =
-            az_lm_open(&scorer->lm, gguf, az_cpu_features(), scorer->pool, scorer->heap, error);
-    if (status == AZ_OK &&
-        az_tokenizer_n_tokens(scorer->tokenizer) > az_lm_get_info(scorer->lm)->n_vocab)
-        status = az_error_set(
-            error, AZ_ERROR_MODEL, AZ_ERROR_NO_OFFSET, "the model has %u tokens, its tokenizer %u",
-            az_lm_get_info(scorer->lm)->n_vocab, az_tokenizer_n_tokens(scorer->tokenizer));
+        status = az_lm_load(&scorer->loaded, gguf, (uint64_t)scorer->memory_limit, scorer->pool,
+                            scorer->heap, error);
     if (status != AZ_OK)
         unload(scorer);
     return status;
 }
 
 static az_status windows_of(const az_scorer *scorer, az_lm_windows *w, az_error *error) {
-    const az_lm_info *info = az_lm_get_info(scorer->lm);
+    const az_lm_info *info = az_lm_get_info(scorer->loaded.lm);
     uint32_t context = (uint32_t)scorer->context;
     if (context == 0)
         context = info->n_trained < CONTEXT_DEFAULT ? info->n_trained : CONTEXT_DEFAULT;
@@ -140,7 +129,7 @@ static az_status windows_of(const az_scorer *scorer, az_lm_windows *w, az_error 
                             "a stride of %u tokens is more than the context of %u", stride,
                             context);
     uint32_t start =
-        scorer->start >= 0 ? (uint32_t)scorer->start : az_tokenizer_start(scorer->tokenizer);
+        scorer->start >= 0 ? (uint32_t)scorer->start : az_tokenizer_start(scorer->loaded.tokenizer);
     if (start == AZ_TOKEN_NONE)
         start = 0;
     if (start >= info->n_vocab)
@@ -164,8 +153,8 @@ static void on_part(void *opaque, uint64_t first_byte, uint64_t n_bytes, uint64_
 static az_status run_model(az_scorer *scorer, const void *text, size_t n_bytes, az_score *score,
                            az_error *error) {
     AZ_TRY(load(scorer, error));
-    az_lm_scoring s = {.lm = scorer->lm,
-                       .tokenizer = scorer->tokenizer,
+    az_lm_scoring s = {.lm = scorer->loaded.lm,
+                       .tokenizer = scorer->loaded.tokenizer,
                        .pool = scorer->pool,
                        .heap = scorer->heap,
                        .part = on_part,

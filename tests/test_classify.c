@@ -6,6 +6,7 @@
 
 #include "classify/classify.h"
 #include "classify/maths.h"
+#include "measure/measure.h"
 #include "plan.h"
 #include "support.h"
 
@@ -168,7 +169,7 @@ static void it_learns(void **state) {
 static void same_answers_for_any_thread_count(void **state) {
     (void)state;
     az_dataset *d = make_set(1, N_TEXTS), *test = make_set(2, N_TEXTS);
-    for (int method = 0; method < 2; method++) {
+    for (int method = 0; method < 3; method++) {
         answers want, got;
         for (int n_threads = 1; n_threads <= 8; n_threads = n_threads == 1 ? 2 : n_threads * 4) {
             az_classifier *c = train(d, (az_method)method, n_threads);
@@ -182,10 +183,9 @@ static void same_answers_for_any_thread_count(void **state) {
     az_dataset_close(&test);
 }
 
-static void reasons_add_up_to_the_log_odds(void **state) {
-    (void)state;
+static void check_reasons(az_method method) {
     az_dataset *d = make_set(1, N_TEXTS), *test = make_set(2, 30);
-    az_classifier *c = train(d, AZ_METHOD_CLASS, 1);
+    az_classifier *c = train(d, method, 1);
     answers got;
     run(c, test, &got);
     for (size_t i = 0; i < 30; i++) {
@@ -202,6 +202,65 @@ static void reasons_add_up_to_the_log_odds(void **state) {
     az_classifier_close(&c);
     az_dataset_close(&d);
     az_dataset_close(&test);
+}
+
+static void reasons_add_up_to_the_log_odds(void **state) {
+    (void)state;
+    check_reasons(AZ_METHOD_CLASS);
+    check_reasons(AZ_METHOD_PRIMED);
+}
+
+/* A text costs after a prime what it adds to the code of both together, whatever was measured
+ * before, and a longer prime goes on from where it was. */
+static void a_primed_text_costs_what_it_adds(void **state) {
+    (void)state;
+    static const char *const texts[] = {"the match of the season", "a", "",
+                                        "the match of the season, and the bank"};
+    az_heap *heap;
+    az_pool *pool;
+    assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+    assert_int_equal(az_pool_open(&pool, 2, heap, NULL), AZ_OK);
+    const uint64_t sizes[2] = {2000, 100};
+    for (int level = 1; level <= 5; level += 2) {
+        az_primed *primed;
+        assert_int_equal(az_primed_open(&primed, level, sizes, 2, pool, heap, NULL), AZ_OK);
+        uint8_t *joined = calloc(2000 + 65536, 1);
+        size_t n = 0;
+        for (int i = 0; i < 20; i++) {
+            az_text text = {"the match of the season and the player", (size_t)(20 + i % 7)};
+            assert_true(az_primed_add(primed, 0, text));
+            assert_int_equal(az_primed_add(primed, 1, text), i < 4);
+            memcpy(joined + n, text.data, text.n_bytes);
+            n += text.n_bytes;
+            joined[n++] = '\n';
+            for (int t = 0; t < 4; t++) {
+                az_predictor *p;
+                az_range_encoder rc;
+                az_text asked = {texts[t], strlen(texts[t])};
+                uint64_t costs[2], by_byte[64], sum = 0;
+                memcpy(joined + n, asked.data, asked.n_bytes);
+                assert_int_equal(
+                    az_predictor_open(&p, heap, AZ_METHOD_CM, level, 2000 + 65536, NULL), AZ_OK);
+                az_predictor_begin(p, joined, 2000 + 65536);
+                az_range_encoder_init(&rc, NULL, 0);
+                az_predictor_encode(p, &rc, n);
+                az_range_encoder_init(&rc, NULL, 0);
+                uint64_t before = az_coded_cost(&rc);
+                az_predictor_encode(p, &rc, asked.n_bytes);
+                az_primed_run(primed, &asked, 1, costs);
+                assert_int_equal(costs[0], az_coded_cost(&rc) - before);
+                az_primed_bytes(primed, 0, asked, by_byte);
+                for (size_t k = 0; k < asked.n_bytes; k++)
+                    sum += by_byte[k];
+                assert_int_equal(sum, costs[0]);
+                az_predictor_close(&p);
+            }
+        }
+        free(joined);
+        az_primed_close(&primed);
+    }
+    az_pool_close(&pool);
+    az_heap_close(&heap);
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */
@@ -223,7 +282,7 @@ static int refuse(void *opaque, const void *data, size_t n_bytes) {
 static void a_saved_classifier_says_the_same(void **state) {
     (void)state;
     az_dataset *d = make_set(1, N_TEXTS), *test = make_set(2, N_TEXTS);
-    for (int method = 0; method < 2; method++) {
+    for (int method = 0; method < 3; method++) {
         az_classifier *c = train(d, (az_method)method, 1), *loaded;
         bytes file = {0}, again = {0};
         assert_int_equal(az_classifier_save(c, append, &file, NULL), AZ_OK);
@@ -250,7 +309,7 @@ static void a_saved_classifier_says_the_same(void **state) {
 static void damaged_files_are_refused(void **state) {
     (void)state;
     az_dataset *d = make_set(1, 30), *test = make_set(2, 10);
-    for (int method = 0; method < 2; method++) {
+    for (int method = 0; method < 3; method++) {
         az_classifier *c = train(d, (az_method)method, 1), *loaded;
         bytes file = {0};
         assert_int_equal(az_classifier_save(c, append, &file, NULL), AZ_OK);
@@ -445,7 +504,7 @@ static az_status train_and_run(const az_dataset *d, az_method method,
     double bits[512], constant;
     if (status == AZ_OK)
         status = az_classifier_run(c, &text, 1, &label, NULL, NULL, &error);
-    if (status == AZ_OK && method == AZ_METHOD_CLASS)
+    if (status == AZ_OK && method != AZ_METHOD_KNN)
         status = az_classifier_explain(c, text, 0, 1, bits, &constant, &error);
     if (status == AZ_OK)
         status = az_classifier_save(c, append, &file, &error);
@@ -461,7 +520,7 @@ static az_status train_and_run(const az_dataset *d, az_method method,
 static void every_allocation_fails_once(void **state) {
     (void)state;
     az_dataset *d = make_set(1, 24);
-    for (int method = 0; method < 2; method++) {
+    for (int method = 0; method < 3; method++) {
         int i = 0, step = 1;
         for (;; i += step) {
             plan p = {.fails_at = i};
@@ -486,6 +545,7 @@ int main(void) {
         cmocka_unit_test(it_learns),
         cmocka_unit_test(same_answers_for_any_thread_count),
         cmocka_unit_test(reasons_add_up_to_the_log_odds),
+        cmocka_unit_test(a_primed_text_costs_what_it_adds),
         cmocka_unit_test(a_saved_classifier_says_the_same),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(distances_are_fractions),

@@ -40,10 +40,7 @@ void az_class_model_save(const az_class_model *model, az_packer *p) {
         az_pack_float(p, model->units[c]);
     for (size_t c = 0; c < columns; c++)
         az_pack_float(p, model->bias[c]);
-    az_pack_double(p, model->sharpness);
-    az_pack_double(p, model->held_out_accuracy);
-    for (int i = 0; i < AZ_CLASS_N_PERCENTILES; i++)
-        az_pack_double(p, model->sure[i]);
+    az_calibration_save(&model->calibration, p);
 }
 
 static void load_kinds(az_feature_kinds *kinds, az_unpacker *u) {
@@ -95,10 +92,7 @@ static az_status load_weights(az_class_model *model, size_t n, az_unpacker *u, a
         model->units[c] = az_unpack_float(u, 0, FLOAT_MAX);
     for (size_t c = 0; c < columns; c++)
         model->bias[c] = az_unpack_float(u, -FLOAT_MAX, FLOAT_MAX);
-    model->sharpness = az_unpack_double(u, 0, 1e6);
-    model->held_out_accuracy = az_unpack_double(u, -1, 1);
-    for (int i = 0; i < AZ_CLASS_N_PERCENTILES; i++)
-        model->sure[i] = az_unpack_double(u, 0, 1);
+    az_calibration_load(&model->calibration, u);
     return AZ_OK;
 }
 

@@ -20,25 +20,11 @@ az_feature_kinds az_class_kinds(uint32_t image_width) {
     return (az_feature_kinds){.image_width = image_width, .n_words = 2, .run_min = 2, .run_max = 5};
 }
 
-/* ---- Probabilities ----------------------------------------------------------- */
-
-/* The softmax of the scores times the sharpness, in place of probabilities [n]. */
-static void make_probabilities(const double *scores, uint32_t n, double sharpness,
-                               double *probabilities) {
-    double best = scores[0], sum = 0;
-    for (uint32_t c = 1; c < n; c++)
-        best = scores[c] > best ? scores[c] : best;
-    for (uint32_t c = 0; c < n; c++)
-        sum += probabilities[c] = az_exp(sharpness * (scores[c] - best));
-    for (uint32_t c = 0; c < n; c++)
-        probabilities[c] /= sum;
-}
-
-/* ---- Calibration --------------------------------------------------------------- */
+/* ---- Folds --------------------------------------------------------------- */
 
 typedef struct folds {
     const az_class_training *training;
-    const az_rows *rows;
+    const az_text_rows *rows;
     const az_feature_table *table;
     const az_tf_table *tf;
     az_heap *heap;
@@ -90,93 +76,25 @@ static az_status deal_rows(folds *f, az_error *error) {
     return status;
 }
 
-/* The mean loss, in nats, of the rows that were left out. */
-static double mean_loss(const folds *f, double sharpness) {
-    const az_class_training *t = f->training;
-    double sum = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        if (f->fold[i] >= f->n_folds)
-            continue;
-        const float *scores = f->scores + i * t->n_labels;
-        float best = scores[0];
-        double z = 0;
-        for (uint32_t c = 1; c < t->n_labels; c++)
-            best = scores[c] > best ? scores[c] : best;
-        for (uint32_t c = 0; c < t->n_labels; c++)
-            z += az_exp(sharpness * ((double)scores[c] - best));
-        sum += az_ln(z) - sharpness * ((double)scores[t->labels[i]] - best);
-        n++;
-    }
-    return sum / (double)n;
-}
-
-/* The sharpness with the least loss: it is convex; thirds of 1/8..64 fall away. */
-static double find_sharpness(const folds *f) {
-    double low = 0.125, high = 64;
-    for (int i = 0; i < 24; i++) {
-        double step = (high - low) / 3;
-        if (mean_loss(f, low + step) < mean_loss(f, high - step))
-            high -= step;
-        else
-            low += step;
-    }
-    return (low + high) / 2;
-}
-
-static void sort_up(double *values, size_t n) { /* heap sort */
-    for (size_t end = n, start = n / 2; end > 1;) {
-        if (start) {
-            start--;
-        } else {
-            double last = values[--end];
-            values[end] = values[0];
-            values[0] = last;
-        }
-        double value = values[start];
-        size_t i = start;
-        for (size_t child; (child = 2 * i + 1) < end; i = child) {
-            if (child + 1 < end && values[child + 1] > values[child])
-                child++;
-            if (values[child] <= value)
-                break;
-            values[i] = values[child];
-        }
-        values[i] = value;
-    }
-}
-
+/* What the scores of rows that were left out say. */
 static az_status calibrate(az_class_model *model, const folds *f, az_error *error) {
     const az_class_training *t = f->training;
-    model->sharpness = 4; /* without folds: what texts of a dozen sets come to, about */
-    model->held_out_accuracy = -1;
-    if (f->n_folds == 0)
-        return AZ_OK;
-    model->sharpness = find_sharpness(f);
-    size_t n = 0, n_right = 0;
-    double *sure = az_alloc(f->heap, (t->n + 2 * t->n_labels) * sizeof *sure);
-    if (!sure)
-        return az_alloc_failed(f->heap, t->n * sizeof *sure, error);
-    double *scores = sure + t->n, *probabilities = scores + t->n_labels;
-    for (size_t i = 0; i < t->n; i++) {
-        if (f->fold[i] >= f->n_folds)
-            continue;
-        for (uint32_t c = 0; c < t->n_labels; c++)
-            scores[c] = f->scores[i * t->n_labels + c];
-        make_probabilities(scores, t->n_labels, model->sharpness, probabilities);
-        uint32_t best = 0;
-        for (uint32_t c = 1; c < t->n_labels; c++)
-            if (probabilities[c] > probabilities[best])
-                best = c;
-        n_right += best == t->labels[i];
-        sure[n++] = probabilities[best];
-    }
-    sort_up(sure, n);
-    for (int i = 0; i < AZ_CLASS_N_PERCENTILES; i++)
-        model->sure[i] = sure[(n - 1) * (size_t)i / (AZ_CLASS_N_PERCENTILES - 1)];
-    model->held_out_accuracy = (double)n_right / (double)n;
-    az_free(f->heap, sure);
-    return AZ_OK;
+    az_held_out held_out = {.scores = f->scores,
+                            .labels = t->labels,
+                            .n_labels = t->n_labels,
+                            .low = 0.125,
+                            .high = 64,
+                            .usual = 4}; /* what texts of a dozen sets come to, about */
+    uint32_t *rows = az_alloc(f->heap, t->n * sizeof *rows);
+    if (!rows)
+        return az_alloc_failed(f->heap, t->n * sizeof *rows, error);
+    for (size_t i = 0; i < t->n; i++)
+        if (f->fold[i] < f->n_folds)
+            rows[held_out.n++] = (uint32_t)i;
+    held_out.rows = rows;
+    az_status status = az_calibrate(&model->calibration, &held_out, f->heap, error);
+    az_free(f->heap, rows);
+    return status;
 }
 
 /* ---- Training ------------------------------------------------------------------- */
@@ -235,14 +153,14 @@ static az_status stage_done(const az_class_training *t, unsigned done, az_error 
     return AZ_OK;
 }
 
-static az_status train(az_class_model *model, const az_class_training *t, az_rows *rows,
+static az_status train(az_class_model *model, const az_class_training *t, az_text_rows *rows,
                        az_pool *pool, az_error *error) {
     uint64_t n_max = WEIGHTS_MAX / (1 + t->n_labels);
     AZ_TRY(az_feature_table_learn(&model->table, &model->kinds, t->texts, t->n, MIN_TEXTS_WORDS,
                                   MIN_TEXTS_RUNS, (uint32_t)n_max, pool, model->heap, error));
     AZ_TRY(stage_done(t, 20, error));
-    AZ_TRY(
-        az_rows_make(rows, &model->table, &model->kinds, t->texts, t->n, pool, model->heap, error));
+    AZ_TRY(az_text_rows_make(rows, &model->table, &model->kinds, t->texts, t->n, pool, model->heap,
+                             error));
     AZ_TRY(stage_done(t, 30, error));
     folds f = {
         .training = t, .rows = rows, .table = &model->table, .tf = &model->tf, .heap = model->heap};
@@ -260,9 +178,9 @@ az_status az_class_model_train(az_class_model *model, const az_class_training *t
                               .n_columns = training->n_labels == 2 ? 1 : training->n_labels,
                               .kinds = training->kinds};
     az_tf_table_make(&model->tf);
-    az_rows rows = {0};
+    az_text_rows rows = {0};
     az_status status = train(model, training, &rows, pool, error);
-    az_rows_free(&rows);
+    az_text_rows_free(&rows);
     if (status != AZ_OK)
         az_class_model_free(model);
     return status;
@@ -336,7 +254,7 @@ az_status az_class_model_run(const az_class_model *model, az_row_scratch *scratc
         sums = (float *)(scores + model->n_labels);
     }
     find_scores(model, &row, scores, sums);
-    make_probabilities(scores, model->n_labels, model->sharpness, probabilities);
+    az_make_probabilities(scores, model->n_labels, model->calibration.sharpness, probabilities);
     if (scores != few)
         az_free(scratch->heap, scores);
     return AZ_OK;
@@ -381,7 +299,7 @@ az_status az_class_model_explain(const az_class_model *model, az_row_scratch *sc
     row.items = scratch->items;
     float by[2];
     find_lengths(model, &row, by);
-    const double bits_of_score = model->sharpness * 1.4426950408889634; /* 1 / ln 2 */
+    const double bits_of_score = model->calibration.sharpness * 1.4426950408889634; /* 1 / ln 2 */
     *constant = bias_between(model, a, b) * bits_of_score;
     for (size_t i = 0; i < text.n_bytes; i++)
         bits[i] = 0;

@@ -5,11 +5,9 @@
 #ifndef AZ_CLASS_MODEL_H
 #define AZ_CLASS_MODEL_H
 
+#include "calibrate.h"
 #include "linear.h"
 #include "pack.h"
-
-/* Of the most probable class, on texts that training had not seen: percentiles 0..100. */
-#define AZ_CLASS_N_PERCENTILES 101
 
 typedef struct az_class_model {
     az_heap *heap;
@@ -20,9 +18,7 @@ typedef struct az_class_model {
     int16_t *weights; /* [table.n][n_columns], times units: a weight times its scale */
     float *units;     /* [n_columns] */
     float *bias;      /* [n_columns] */
-    double sharpness; /* a class's score times this is its log-odds, but for a constant */
-    double sure[AZ_CLASS_N_PERCENTILES];
-    double held_out_accuracy; /* on the folds; -1: too few texts for any */
+    az_calibration calibration;
     az_tf_table tf;
 } az_class_model;
 

@@ -5,6 +5,7 @@
  *   table.c        those that a model knows
  *   rows.c         training texts as counts of them
  *   linear.c       log-count ratios and the weights of a linear layer
+ *   calibrate.c    what scores are worth
  *   class_model.c  the two, calibrated; class_file.c keeps it
  *   compressor.c   sizes under other compressors
  *   deflate_size.c the size of two texts joined, by gzip, without joining them

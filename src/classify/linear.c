@@ -20,7 +20,7 @@ void az_tf_table_make(az_tf_table *tf) {
 /* ---- Scales ---------------------------------------------------------------- */
 
 typedef struct counting {
-    const az_rows *rows;
+    const az_text_rows *rows;
     const uint32_t *labels;
     const uint8_t *fold;
     unsigned left_out;
@@ -148,7 +148,7 @@ void az_linear_score(const az_linear *linear, const az_row_items *row, const az_
 
 typedef struct descent {
     az_linear *linear;
-    const az_rows *rows;
+    const az_text_rows *rows;
     const uint32_t *labels;
     const az_tf_table *tf;
     float *duals;     /* [n_used][n_columns] */
@@ -247,7 +247,7 @@ static az_status descend_over(az_linear *linear, const counting *c, const az_tf_
     return status;
 }
 
-az_status az_linear_learn(az_linear *linear, const az_rows *rows, const uint32_t *labels,
+az_status az_linear_learn(az_linear *linear, const az_text_rows *rows, const uint32_t *labels,
                           uint32_t n_labels, uint32_t n_features, const uint8_t *fold,
                           unsigned left_out, const az_tf_table *tf, az_heap *heap,
                           az_error *error) {

@@ -32,7 +32,7 @@ void az_tf_table_make(az_tf_table *tf);
 
 /* Learns from the rows whose fold[row] is not `left_out` (fold may be NULL: from all).
  * labels[row] is below n_labels. The same weights on every machine. */
-az_status az_linear_learn(az_linear *linear, const az_rows *rows, const uint32_t *labels,
+az_status az_linear_learn(az_linear *linear, const az_text_rows *rows, const uint32_t *labels,
                           uint32_t n_labels, uint32_t n_features, const uint8_t *fold,
                           unsigned left_out, const az_tf_table *tf, az_heap *heap, az_error *error);
 /* scores [n_labels] of a row. */

@@ -69,7 +69,7 @@ void az_row_scratch_free(az_row_scratch *scratch) {
 /* ---- All texts ------------------------------------------------------------ */
 
 typedef struct making {
-    az_rows *rows;
+    az_text_rows *rows;
     const az_feature_table *table;
     const az_feature_kinds *kinds;
     const az_text *texts;
@@ -80,7 +80,7 @@ typedef struct making {
 } making;
 
 static az_status make_block(making *m, size_t block, az_row_scratch *s, az_error *error) {
-    az_rows *rows = m->rows;
+    az_text_rows *rows = m->rows;
     size_t from = block * m->block_rows, to = from + m->block_rows;
     if (to > rows->n)
         to = rows->n;
@@ -133,30 +133,30 @@ static az_status make_all(making *m, az_pool *pool, az_heap *heap, az_error *err
     return status;
 }
 
-az_status az_rows_make(az_rows *rows, const az_feature_table *table, const az_feature_kinds *kinds,
-                       const az_text *texts, size_t n, az_pool *pool, az_heap *heap,
-                       az_error *error) {
+az_status az_text_rows_make(az_text_rows *rows, const az_feature_table *table,
+                            const az_feature_kinds *kinds, const az_text *texts, size_t n,
+                            az_pool *pool, az_heap *heap, az_error *error) {
     making m = {.rows = rows, .table = table, .kinds = kinds, .texts = texts};
     m.block_rows = n / BLOCKS_MAX + 1;
     if (m.block_rows < BLOCK_ROWS_MIN)
         m.block_rows = BLOCK_ROWS_MIN;
-    *rows = (az_rows){.heap = heap, .n = n, .n_blocks = (n + m.block_rows - 1) / m.block_rows};
+    *rows = (az_text_rows){.heap = heap, .n = n, .n_blocks = (n + m.block_rows - 1) / m.block_rows};
     rows->rows = az_alloc(heap, n * sizeof *rows->rows);
     rows->blocks = az_alloc(heap, rows->n_blocks * sizeof *rows->blocks);
     az_status status = rows->rows && rows->blocks
                            ? make_all(&m, pool, heap, error)
                            : az_alloc_failed(heap, n * sizeof *rows->rows, error);
     if (status != AZ_OK)
-        az_rows_free(rows);
+        az_text_rows_free(rows);
     return status;
 }
 
-void az_rows_free(az_rows *rows) {
+void az_text_rows_free(az_text_rows *rows) {
     if (!rows->heap)
         return;
     for (size_t i = 0; rows->blocks && i < rows->n_blocks; i++)
         az_free(rows->heap, rows->blocks[i]);
     az_free(rows->heap, rows->blocks);
     az_free(rows->heap, rows->rows);
-    *rows = (az_rows){0};
+    *rows = (az_text_rows){0};
 }

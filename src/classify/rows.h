@@ -15,18 +15,18 @@ typedef struct az_row_items {
     uint32_t n, n_words;
 } az_row_items;
 
-typedef struct az_rows {
+typedef struct az_text_rows {
     az_heap *heap;
     az_row_items *rows; /* [n] */
     size_t n;
     uint32_t **blocks; /* [n_blocks], which own the items */
     size_t n_blocks;
-} az_rows;
+} az_text_rows;
 
-az_status az_rows_make(az_rows *rows, const az_feature_table *table, const az_feature_kinds *kinds,
-                       const az_text *texts, size_t n, az_pool *pool, az_heap *heap,
-                       az_error *error);
-void az_rows_free(az_rows *rows);
+az_status az_text_rows_make(az_text_rows *rows, const az_feature_table *table,
+                            const az_feature_kinds *kinds, const az_text *texts, size_t n,
+                            az_pool *pool, az_heap *heap, az_error *error);
+void az_text_rows_free(az_text_rows *rows);
 
 /* One text at a time. Zeros but for the heap at first. */
 typedef struct az_row_scratch {

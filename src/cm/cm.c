@@ -328,6 +328,20 @@ void az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes) {
         begin_hinted(cm);
 }
 
+void az_cm_copy(az_cm *to, const az_cm *from, const uint8_t *block) {
+    az_heap *heap = to->heap;
+    uint8_t *arena = to->arena;
+    *to = *from;
+    to->heap = heap;
+    to->arena = arena;
+    to->used = true;
+    to->block = block;
+    memcpy(arena, from->arena, (size_t)layout(to, from->level, arena, from->n_bytes));
+    for (uint32_t i = 0; i < from->level->n_matches; i++)
+        to->at.match[i].seen =
+            to->match_memory[i].table + (from->at.match[i].seen - from->match_memory[i].table);
+}
+
 void az_cm_lane_begin(const az_cm *cm, az_cm_lane *lane, uint32_t first, uint32_t end) {
     lane->at = (az_cm_cursor){.pos = first, .kinds = 255, .line_start = {first, first}};
     for (uint32_t i = 0; i < cm->level->n_matches; i++)

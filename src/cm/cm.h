@@ -25,6 +25,10 @@ void az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes);
 void az_cm_code(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t *block,
                 size_t n_bytes);
 
+/* Makes `to` what `from` is: the same level, and opened for blocks of no less than from's. From then
+ * on it reads `block`, which holds the same bytes so far. */
+void az_cm_copy(az_cm *to, const az_cm *from, const uint8_t *block);
+
 /* ---- With a language model -------------------------------------------------------
  *
  * Level AZ_CM_HINTED: the block is cut into lanes, each a course of tokens; the tokens of all

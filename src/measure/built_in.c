@@ -6,10 +6,6 @@
  */
 #include "measure.h"
 
-static uint64_t spent(const az_range_encoder *rc) {
-    return ((uint64_t)rc->pos * 8 + 64) * AZ_COST_BIT - az_log2_cost(rc->range);
-}
-
 az_status az_built_in_pieces(const az_built_in *b, const uint8_t *text, size_t n_bytes,
                              uint64_t *costs, az_error *error) {
     size_t block = az_predictor_block_nbytes(AZ_METHOD_CM, b->level);
@@ -24,9 +20,9 @@ az_status az_built_in_pieces(const az_built_in *b, const uint8_t *text, size_t n
             az_range_encoder_init(&rc, NULL, 0);
             az_predictor_begin(predictor, text + pos, left < block ? left : block);
         }
-        uint64_t before = spent(&rc);
+        uint64_t before = az_coded_cost(&rc);
         az_predictor_encode(predictor, &rc, left < AZ_PIECE_NBYTES ? left : AZ_PIECE_NBYTES);
-        *costs++ = spent(&rc) - before;
+        *costs++ = az_coded_cost(&rc) - before;
         if (b->progress && b->progress(b->opaque, pos) != 0)
             status = az_error_set(error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET,
                                   "stopped by the progress function");

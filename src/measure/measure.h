@@ -9,11 +9,16 @@
 #include "../predict/predict.h"
 #include "../tokenizer/tokenizer.h"
 #include "../transformer/transformer.h"
+#include "primed.h"
 
 /* Costs are bits times AZ_COST_BIT, so that they are the same integers everywhere. */
 
 /* log2(x) * AZ_COST_BIT, to the nearest; x is at least 1. */
 uint64_t az_log2_cost(uint64_t x);
+
+/* What a coder has spent since az_range_encoder_init(), to a fraction of a bit, and 0 or a constant
+ * more: differences count. */
+uint64_t az_coded_cost(const az_range_encoder *rc);
 
 /* Code points; a byte that is part of no valid one counts as one. */
 uint64_t az_count_characters(const uint8_t *text, size_t n_bytes);
@@ -49,6 +54,9 @@ typedef struct az_lm_total {
     uint64_t n_scored;  /* tokens whose cost is counted */
     uint64_t cost;
 } az_lm_total;
+
+/* Of token `id`, under frequencies freq [n_vocab] and their sum. */
+uint64_t az_lm_cost_of(uint32_t id, const uint32_t *freq, uint64_t sum);
 
 /* A byte without a token: the model is left out of it. It costs what the least likely token
  * would, and 8 bits; the model sees the start token instead. */

@@ -27,6 +27,10 @@ uint64_t az_log2_cost(uint64_t x) {
     return (log + 1) >> 1;
 }
 
+uint64_t az_coded_cost(const az_range_encoder *rc) {
+    return ((uint64_t)rc->pos * 8 + 64) * AZ_COST_BIT - az_log2_cost(rc->range);
+}
+
 static size_t character_nbytes(const uint8_t *p, size_t left) {
     uint8_t c = p[0];
     size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
@@ -93,7 +97,7 @@ static uint32_t seen(const run *r, const window *w, size_t j) {
     return id >= AZ_TOKEN_ESCAPE ? r->s->windows.start : id;
 }
 
-static uint64_t cost_of(uint32_t id, const uint32_t *freq, uint64_t sum) {
+uint64_t az_lm_cost_of(uint32_t id, const uint32_t *freq, uint64_t sum) {
     uint64_t all = az_log2_cost(sum + 1); /* one more for all escapes */
     return id >= AZ_TOKEN_ESCAPE ? all + 8 * AZ_COST_BIT : all - az_log2_cost(freq[id]);
 }
@@ -114,7 +118,8 @@ static az_status score_rows(run *r, uint32_t first, uint32_t n) {
         AZ_TRY(az_lm_frequencies(r->batch, i, m, r->logits, r->freq, r->sums, r->error));
         for (uint32_t j = 0; j < m; j++) {
             t = &r->targets[i + j];
-            uint64_t cost = cost_of(r->ids[t->token], r->freq + (size_t)j * stride, r->sums[j]);
+            uint64_t cost =
+                az_lm_cost_of(r->ids[t->token], r->freq + (size_t)j * stride, r->sums[j]);
             t->window->costs[t->token - t->window->first] = (uint32_t)cost;
             r->total->cost += cost;
             r->total->n_scored++;

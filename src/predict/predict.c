@@ -73,6 +73,10 @@ void az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_
     az_cm_begin(predictor->cm, block, n_bytes);
 }
 
+void az_predictor_copy(az_predictor *to, const az_predictor *from, const uint8_t *block) {
+    az_cm_copy(to->cm, from->cm, block);
+}
+
 void az_predictor_encode(az_predictor *predictor, az_range_encoder *rc, size_t n_bytes) {
     az_cm_code(predictor->cm, rc, NULL, NULL, n_bytes);
 }

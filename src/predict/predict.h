@@ -42,6 +42,10 @@ void az_predictor_close(az_predictor **predictor);
  * it only below the byte being decoded. */
 void az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes);
 
+/* Makes `to` what `from` is, which goes on to be what it was: the same method and level, and opened
+ * for blocks of no less than from's. `block` holds the same bytes so far, and those to come. */
+void az_predictor_copy(az_predictor *to, const az_predictor *from, const uint8_t *block);
+
 /* Codes the next n_bytes of the block. How a block is cut into calls does not
  * matter. */
 void az_predictor_encode(az_predictor *predictor, az_range_encoder *rc, size_t n_bytes);

@@ -51,6 +51,10 @@ void az_lm_cache_back(az_lm_cache *cache) {
     cache->n--;
 }
 
+void az_lm_cache_cut(az_lm_cache *cache, uint64_t n) {
+    cache->n = n < cache->n ? n : cache->n;
+}
+
 uint64_t az_lm_cache_n(const az_lm_cache *cache) {
     return cache->n;
 }

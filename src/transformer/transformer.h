@@ -65,6 +65,9 @@ uint64_t az_lm_cache_n(const az_lm_cache *cache); /* tokens seen */
  * everything is as it was. */
 void az_lm_cache_back(az_lm_cache *cache);
 
+/* Forgets all but the first n tokens, of a sequence that has never seen more than its window. */
+void az_lm_cache_cut(az_lm_cache *cache, uint64_t n);
+
 /* One row of a batch: the next token of a sequence. Rows of the same sequence are next to
  * each other, in order. */
 typedef struct az_lm_row {

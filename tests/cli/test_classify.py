@@ -18,6 +18,8 @@ import xml.etree.ElementTree
 from harness import AIZIP, CORPORA, ROOT, SANITIZE, Case, main
 
 AG = CORPORA.parent / "classification" / "ag_news"
+LLAMA = ROOT / "tests" / "models" / "tiny-llama.gguf"
+STORIES = ROOT / "tests" / "models" / "stories260k.gguf"
 TOPICS = {"sport": "goal match team player coach season", "money": "shares market profit bank deal",
           "deep space": "planet orbit rocket launch moon crew"}
 
@@ -115,7 +117,7 @@ class Classify(Case):
 
     def test_save_and_load(self):
         model = self.dir / "m.aizc"
-        for method in ("class", "knn"):
+        for method in ("class", "knn", "cm"):
             args = ("--test", self.test, "--proba", "--predictions", "-", "-q")
             want = self.aizip("classify", "--method", method, "--compressor", "aizip", "--train",
                               self.train, "--save", model, *args)
@@ -132,6 +134,30 @@ class Classify(Case):
                 self.assertIn(part, result.stderr.decode())
                 self.assertIn("bad.aizc", result.stderr.decode())
 
+    def test_cm_learns(self):
+        for level in ("1", "3", "6"):
+            report = self.json("classify", "--method", "cm", "--level", level, "--train",
+                               self.train, "--test", self.test)
+            self.assertGreater(report["accuracy"], 0.7)
+
+    def test_a_model_and_names_of_labels(self):
+        """What score says of a text after a name, less what it says of the name, is the cost."""
+        text, names = "Lily was sad because the toy was broken.", ["Lily was sad", "Tom", "x"]
+        answer = self.json("classify", "-m", STORIES, "--labels", ",".join(names), "--text", text)
+        costs = {}
+        for name in names:
+            both = self.file("both.txt", f"{name}: {text}".encode())
+            alone = self.file("alone.txt", f"{name}:".encode())
+            bits = []
+            for path in (both, alone):
+                result = self.aizip("score", "-m", STORIES, "--json", path)
+                bits.append(json.loads(result.stdout)["total"]["bits"])
+            costs[name] = bits[0] - bits[1]
+        p = answer["probabilities"]
+        for name in names[1:]:
+            self.assertAlmostEqual(math.log(p[names[0]] / p[name]) / (costs[name] - costs[names[0]]),
+                                   0.1, places=3)
+
     def test_a_test_without_labels_is_answered(self):
         plain = self.file("plain.txt", b"goal of the team\nbank shares\n")
         got = self.aizip("classify", "--train", self.train, "--test", plain)
@@ -140,7 +166,8 @@ class Classify(Case):
         self.assertEqual(len(got.stdout.splitlines()), 60)
 
     def test_any_thread_count_gives_the_same_bytes(self):
-        for options in (("class",), ("knn", "--compressor", "aizip"), ("knn", "-k", "3"),
+        for options in (("class",), ("cm",), ("cm", "--level", "1"), ("cm", "-m", LLAMA),
+                        ("knn", "--compressor", "aizip"), ("knn", "-k", "3"),
                         ("knn", "-k", "3", "--order", "train-first")):
             results = [self.aizip("classify", "--method", *options, "-T", n, "--train", self.train,
                                   "--test", self.test, "--proba", "--predictions", "-", "-q")
@@ -179,13 +206,15 @@ class Classify(Case):
         self.assertEqual(got[:-1].count(b""), 60 - less["answered"])
 
     def test_explain_adds_up(self):
-        question = ("classify", "--train", self.train, "--text",
-                    "the goal of the bank, and the coach")
-        result, answer = self.json(*question, "--explain"), self.json(*question)
-        bits = result["constant_bits"] + sum(word["bits"] for word in result["words"])
-        p = answer["probabilities"]
-        self.assertEqual(result["for"], answer["label"])
-        self.assertAlmostEqual(bits, math.log2(p[result["for"]] / p[result["against"]]), places=3)
+        for method in ((), ("--method", "cm"), ("-m", LLAMA, "--examples", "2"), ("-m", "cm")):
+            question = ("classify", "--train", self.train, *method, "--text",
+                        "the goal of the bank, and the coach")
+            result, answer = self.json(*question, "--explain"), self.json(*question)
+            bits = result["constant_bits"] + sum(word["bits"] for word in result["words"])
+            p = answer["probabilities"]
+            self.assertEqual(result["for"], answer["label"])
+            self.assertAlmostEqual(bits, math.log2(p[result["for"]] / p[result["against"]]),
+                                   places=3)
         shown = self.aizip("classify", "--train", self.train, "--text", "goal", "--explain").stdout
         self.assertIn(b"sport against", shown)
         self.assertNotIn(b"\x1b", shown)
@@ -296,7 +325,7 @@ class Classify(Case):
                 (1, "no such file", "classify", "--train", "none.csv", "--text", "x"),
                 (1, "bad.csv, line 2: 3 columns", "classify", "--train", bad, "--text", "x"),
                 (1, "no row with a label", "classify", "--train", empty, "--text", "x"),
-                (2, "expected class or knn", "classify", "--train", bad, "--method", "svm"),
+                (2, "expected class, knn or cm", "classify", "--train", bad, "--method", "svm"),
                 (2, "its value is missing", "classify", "--train"),
                 (2, "no such option", "classify", "--trian", "x"),
                 (2, "goes with another command", "ncd", "--train", "x"),
@@ -305,8 +334,19 @@ class Classify(Case):
                  "--compressor", "pkzip", "--text", "x"),
                 (1, "levels 1 to 9", "classify", "--train", self.train, "--method", "knn",
                  "--compressor", "aizip", "--level", "12", "--text", "x"),
-                (2, "--method class", "classify", "--train", self.train, "--method", "knn",
+                (2, "no words", "classify", "--train", self.train, "--method", "knn",
                  "--explain", "--text", "x"),
+                (1, "levels 1 to 9", "classify", "--train", self.train, "--method", "cm",
+                 "--level", "12", "--text", "x"),
+                (2, "levels 1 to 9", "classify", "--train", self.train, "--method", "cm",
+                 "--level", "0", "--text", "x"),
+                (2, "learns nothing", "classify", "--train", self.train, "-m", LLAMA, "--save", "x"),
+                (2, "goes with -m", "classify", "--labels", "a,b", "--text", "x"),
+                (2, "a name is empty", "classify", "--labels", "a,,b", "-m", LLAMA, "--text", "x"),
+                (2, "goes with -m", "classify", "--train", self.train, "--examples", "3",
+                 "--text", "x"),
+                (1, "no model of that name", "classify", "--train", self.train, "-m", "none",
+                 "--text", "x"),
                 (4, "--memlimit", "classify", "--train", self.train, "--memlimit", "100KiB",
                  "--text", "x"),
                 (1, "can't be written", "classify", "--train", self.train, "--save", "no/such"),
