@@ -6,6 +6,8 @@
   few-shot  5, 10 and 50 rows a label, 5 seeds: the mean and its 95 % interval (Student's t)
   knn       nearest neighbours by gzip: labels of presets, and pairs a second beside compress2()
             (build/deflate_pairs, built with the tests)
+  npc-gzip  every distance of some rows beside the package npc-gzip's, if it is there, and its speed
+  primed    --method cm, and -m smollm2-135m, if it is there
   mnist     images 0-8,999 for training, the rest for the test, beside neighbours by pixels, gzip
 
 Needs numpy and scikit-learn from PyPI. Texts are read literally, as label, tab, text."""
@@ -14,6 +16,7 @@ import argparse
 import gzip
 import json
 import math
+import multiprocessing
 import os
 import pathlib
 import statistics
@@ -173,6 +176,71 @@ def knn(data):
                              stdout=subprocess.PIPE, text=True).stdout)
 
 
+PEER = []  # what a forked process can't be sent
+
+
+def ask_peer(texts):
+    return PEER[-1].predict(texts)
+
+
+def npc_gzip(data):
+    """Every distance beside the package npc-gzip's, and its speed on two cores against ours."""
+    from npc_gzip.compressors.gzip_compressor import GZipCompressor
+    from npc_gzip.knn_classifier import KnnClassifier
+    np.random.choice = lambda n, size, replace: np.arange(size)  # it shuffles rows; here it doesn't
+    n_train, n_test, rows = 3000, 40, []
+    for name in ("AG News", "R8", "Ohsumed"):
+        x, y = read(data / SETS[name][0])
+        tx, ty = read(data / SETS[name][1])
+        x, y, tx, ty = x[:n_train], y[:n_train], tx[:n_test], ty[:n_test]
+        options = ("--order", "train-first", "--separator", " ")
+        with tempfile.TemporaryDirectory() as folder:
+            train, test = pathlib.Path(folder, "train.tsv"), pathlib.Path(folder, "test.tsv")
+            train.write_text("".join(f"{b}\t{a}\n" for a, b in zip(x, y)), encoding="utf-8")
+            test.write_text("".join(f"{b}\t{a}\n" for a, b in zip(tx, ty)), encoding="utf-8")
+            for distance in ("ncd", "cdm"):
+                PEER.append(KnnClassifier(GZipCompressor(), x, list(range(len(x))), distance))
+                start = time.perf_counter()
+                with multiprocessing.Pool(2) as pool:  # it uses one core by itself
+                    theirs = np.concatenate([d for d, *_ in pool.map(ask_peer,
+                                                                     (tx[::2], tx[1::2]))])
+                seconds = time.perf_counter() - start
+                theirs = np.concatenate(list(zip(theirs[:n_test // 2], theirs[n_test // 2:])))
+                n_differ = 0
+                for text, row in zip(tx, theirs):
+                    done = subprocess.run([AIZIP, "nearest", "-q", "--json", "--train", train, "-k",
+                                           str(len(x)), "--distance", distance, *options, "--", text],
+                                          check=True, stdout=subprocess.PIPE)
+                    ours = {n["row"]: n["distance"] for n in json.loads(done.stdout)["neighbours"]}
+                    n_differ += sum(abs(ours[i + 1] - d) > 1e-8 for i, d in enumerate(row))
+                again = test.read_bytes() * 20
+                test.write_bytes(again)
+                report = aizip("--method", "knn", "--train", train, "--test", test, "-T2",
+                               "--distance", distance, *options)
+                test.write_bytes(again[:len(again) // 20])
+                ours = len(x) * report["rows"] / report["test_seconds"]
+                rows.append((name, distance, str(theirs.size), str(n_differ), f"{ours:,.0f}",
+                             f"{theirs.size / seconds:,.0f}",
+                             f"{ours * seconds / theirs.size:.1f}"))
+    table(("set", "distance", "pairs", "that differ", "pairs a second, 2 cores", "npc-gzip, 2 processes",
+           "times"), rows)
+
+
+def primed(data):
+    """The label of the fewest bits after texts of each label, on a thousand test rows of each set."""
+    def row(name, *options):
+        train, test = (data / path for path in SETS[name])
+        r = aizip("--train", train, "--test", test, *options)
+        return (name, " ".join(options), str(r["rows"]), f"{r['accuracy']:.4f}",
+                f"{r['accuracy_low']:.3f} to {r['accuracy_high']:.3f}",
+                f"{r['train_seconds']:.1f}", f"{1000 * r['test_seconds'] / r['rows']:.1f}")
+    rows = [row(name, "--method", "cm", "--level", level, "--test-rows", "1000")
+            for name in SETS for level in ("1", "3")]
+    rows += [row(name, "-m", "smollm2-135m", "--examples", n, "--test-rows", "200")
+             for name in ("AG News", "SST-2") for n in ("2", "8")]
+    table(("set", "options", "test rows", "accuracy", "95 %", "seconds to train", "ms a text"), rows)
+
+
 def mnist(data):
     folder = data / "mnist"
     images = gzip.open(folder / "t10k-images-idx3-ubyte.gz").read()
@@ -201,7 +269,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=pathlib.Path)
-    parts = {"accuracy": accuracy, "few-shot": few_shot, "knn": knn, "mnist": mnist}
+    parts = {"accuracy": accuracy, "few-shot": few_shot, "knn": knn, "mnist": mnist,
+             "npc-gzip": npc_gzip, "primed": primed}
     parser.add_argument("part", nargs="*", choices=[*parts, []])
     args = parser.parse_args()
     for name in args.part or parts:

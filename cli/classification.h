@@ -36,9 +36,10 @@ typedef struct az_classify_options {
     bool has_format;                 /* --format was given */
     const char *train, *test, *text; /* NULL: not given, as all paths here */
     const char *train_labels, *test_labels;
-    const char *model;  /* -m: a language model's name or path */
-    const char *labels; /* --labels: joined by commas */
-    bool has_examples;  /* --examples was given */
+    const char *model;        /* -m: a language model's name or path */
+    const char *labels;       /* --labels: joined by commas */
+    bool has_examples;        /* --examples was given */
+    const char *add, *remove; /* texts that come and go */
     const char *save, *load, *predictions, *report, *tree;
     az_answer_form form;
     int64_t folds;                 /* --cv; 0: none */

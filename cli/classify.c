@@ -159,8 +159,37 @@ static int name_labels(run *r) {
     return status == AZ_OK ? AZ_EXIT_OK : az_say_library_error(opt, NULL, &error);
 }
 
+/* --add, --remove: each row of the file. */
+static int change(const run *r, const char *path, bool add) {
+    const az_options *opt = &r->opt->base;
+    az_dataset *data = NULL;
+    az_error error;
+    int rc = az_read_dataset(&data, r->opt, path, NULL, false);
+    for (size_t i = 0; rc == AZ_EXIT_OK && i < az_dataset_n_rows(data); i++) {
+        az_row row = az_dataset_row(data, i);
+        if (row.label < 0)
+            continue;
+        az_text label = az_dataset_label(data, (size_t)row.label);
+        az_status status = add ? az_classifier_add(r->classifier, row.text, label, &error)
+                               : az_classifier_remove(r->classifier, row.text, label, &error);
+        if (status == AZ_OK)
+            continue;
+        if (row.line)
+            az_say_error(opt, path, "line %llu: %s.", (unsigned long long)row.line, error.text);
+        else
+            az_say_error(opt, path, "row %zu: %s.", i + 1, error.text);
+        rc = AZ_EXIT_FILE;
+    }
+    az_dataset_close(&data);
+    return rc;
+}
+
 static int get_classifier(run *r) {
     int rc = r->opt->load ? load(r) : train_on(r, r->train, &r->classifier);
+    if (rc == AZ_EXIT_OK && r->opt->add)
+        rc = change(r, r->opt->add, true);
+    if (rc == AZ_EXIT_OK && r->opt->remove)
+        rc = change(r, r->opt->remove, false);
     if (rc != AZ_EXIT_OK)
         return rc;
     az_classifier_get_info(r->classifier, &r->info);

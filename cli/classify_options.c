@@ -28,7 +28,7 @@ static bool parse_word(const char *text, const char *const *words, size_t n_word
 
 #define PARSE_WORD(text, words, place) parse_word(text, words, sizeof words / sizeof *words, place)
 
-static const char *const method_words[] = {"class", "knn", "cm"};
+static const char *const method_words[] = {"class", "knn", "cm", NULL, "counts"};
 static const char *const format_words[] = {"auto",     "csv",   "tsv",    "jsonl",
                                            "fasttext", "lines", "folder", "idx"};
 static const char *const distance_words[] = {"ncd", "cdm", "clm", "conditional"};
@@ -100,6 +100,8 @@ enum {
     OPTION_METHOD,
     OPTION_LABELS,
     OPTION_EXAMPLES,
+    OPTION_ADD,
+    OPTION_REMOVE,
     OPTION_SAVE,
     OPTION_LOAD,
     OPTION_PREDICTIONS,
@@ -147,6 +149,8 @@ static const az_option_name long_options[] = {
     {"model", 'm', true, IN_CLASSIFY},
     {"labels", OPTION_LABELS, true, IN_CLASSIFY},
     {"examples", OPTION_EXAMPLES, true, IN_CLASSIFY},
+    {"add", OPTION_ADD, true, IN_CLASSIFY},
+    {"remove", OPTION_REMOVE, true, IN_CLASSIFY},
     {"save", OPTION_SAVE, true, IN_CLASSIFY},
     {"load", OPTION_LOAD, true, IN_DATA},
     {"predictions", OPTION_PREDICTIONS, true, IN_CLASSIFY},
@@ -276,7 +280,7 @@ static const char *expected(int id) {
     case OPTION_SHOTS: return "expected a number of rows a label";
     case OPTION_SEED: return "expected a whole number";
     case OPTION_REJECT: return "expected a share from 0 to below 1";
-    case OPTION_METHOD: return "expected class, knn or cm";
+    case OPTION_METHOD: return "expected class, cm, counts or knn";
     case OPTION_EXAMPLES: return "expected a number of texts a label, 0 to 1000";
     case OPTION_FORMAT: return "expected csv, tsv, jsonl, fasttext, lines, folder, idx or auto";
     case OPTION_DISTANCE: return "expected ncd, cdm, clm or conditional";
@@ -303,9 +307,11 @@ static int apply(void *opaque, int id, const char *name, const char *value) {
     case OPTION_TRAIN: opt->train = value; break;
     case OPTION_TEST: opt->test = value; break;
     case OPTION_TEXT: opt->text = value; break;
+    case OPTION_ADD: opt->add = value; break;
+    case OPTION_REMOVE: opt->remove = value; break;
     case OPTION_LABELS: opt->labels = value; break;
     case 'm':
-        if (strcmp(value, "cm") == 0)
+        if (strcmp(value, "cm") == 0 || strcmp(value, "built-in") == 0)
             opt->classifier.method = AZ_METHOD_PRIMED;
         else
             opt->model = value;
@@ -360,6 +366,8 @@ static int check(const az_classify_options *opt, az_classify_command_name comman
     if (opt->model && opt->save)
         return usage(opt, command, "options", "-m and --save",
                      "a language model learns nothing that could be kept; keep the training texts");
+    if ((opt->add || opt->remove) && opt->folds)
+        return usage(opt, command, "option", "--cv", "it goes without --add and --remove");
     if (opt->has_examples && (!opt->model || opt->labels))
         return usage(opt, command, "option", "--examples", "it goes with -m MODEL and --train");
     if (opt->train && opt->load)

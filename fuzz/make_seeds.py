@@ -170,7 +170,7 @@ def classifier_seeds():
         train, model = pathlib.Path(folder, "t.tsv"), pathlib.Path(folder, "m.aizc")
         for labels in (3, 2, 1):
             train.write_text("".join(r + "\n" for r in rows.splitlines() if r[0] in "abc"[:labels]))
-            for options in ((), ("--method", "cm", "--level", "1"), ("--method", "knn", "--compressor", "aizip", "--level", "1")):
+            for options in ((), ("--method", "cm", "--level", "1"), ("--method", "counts"), ("--method", "knn", "--compressor", "aizip", "--level", "1")):
                 subprocess.run([AIZIP, "classify", "-q", "--train", train, "--save", model, *options],
                                check=True)
                 yield model.read_bytes()

@@ -4,11 +4,11 @@
  *
  * A file of one (.aizc), all integers little-endian or base-128:
  *
- *   "AIZC", version 1, method (0: class, 1: knn, 2: cm)
+ *   "AIZC", version 1, method (0: class, 1: knn, 2: cm, 4: counts)
  *   n_rows, n_labels, each label's length and bytes
  *   class: class_file.c. knn: compressor's name (length, bytes), level + 1, distance, order,
  *     separator (length, bytes), k, votes; each row's label, length and bytes. cm: level,
- *     sharpness, accuracy, 101 percentiles as in class_file.c; rows as of knn
+ *     sharpness, accuracy, 101 percentiles as in class_file.c; rows as of knn. counts: counts.c
  *   4 bytes: XXH32 of all before
  */
 #include "class_costs.h"
@@ -25,6 +25,7 @@ enum { LEVEL_CM = 3 };
 /* What one thread keeps between texts. */
 typedef struct worker {
     az_row_scratch row;
+    az_counts_scratch counts;
     az_knn_scratch knn;
     az_near *near;         /* [AZ_KNN_TEXTS][k] */
     double *probabilities; /* [n_labels] */
@@ -41,6 +42,7 @@ struct az_classifier {
     size_t n_labels, n_rows;
     uint8_t *bytes;
     az_class_model model;
+    az_counts counts;
     az_class_costs costs;  /* of AZ_METHOD_PRIMED and AZ_METHOD_PROMPTED */
     uint64_t *texts_costs; /* [COSTS_TEXTS][n_labels] */
     /* Nearest neighbours, and for AZ_METHOD_PRIMED what is saved. */
@@ -48,7 +50,8 @@ struct az_classifier {
     az_text *texts;       /* [n_rows]; bytes in text_bytes */
     uint32_t *row_labels; /* [n_rows] */
     uint8_t *text_bytes;
-    worker *workers; /* [n_threads] */
+    double *probabilities; /* [n_threads][n_labels], the workers' */
+    worker *workers;       /* [n_threads] */
     unsigned n_threads;
 };
 
@@ -66,12 +69,14 @@ void az_classifier_close(az_classifier **classifier) {
     az_heap *heap = c->heap;
     for (unsigned i = 0; c->workers && i < c->n_threads; i++) {
         az_row_scratch_free(&c->workers[i].row);
+        az_counts_scratch_free(&c->workers[i].counts);
         az_knn_scratch_free(&c->knn, &c->workers[i].knn);
         az_free(heap, c->workers[i].near);
-        az_free(heap, c->workers[i].probabilities);
     }
     az_free(heap, c->workers);
+    az_free(heap, c->probabilities);
     az_class_model_free(&c->model);
+    az_counts_close(&c->counts);
     az_class_costs_close(&c->costs);
     az_free(heap, c->texts_costs);
     az_knn_close(&c->knn);
@@ -118,7 +123,8 @@ static az_status make(az_classifier **out, const az_classifier_options *options,
             status = az_alloc_failed(heap, c->n_threads * sizeof *c->workers, error);
     }
     for (unsigned i = 0; status == AZ_OK && i < c->n_threads; i++)
-        c->workers[i].row.heap = c->workers[i].row.list.heap = heap;
+        c->workers[i].row.heap = c->workers[i].row.list.heap = c->workers[i].counts.list.heap =
+            heap;
     if (status != AZ_OK)
         az_classifier_close(out);
     return status;
@@ -133,13 +139,19 @@ static az_status finish(az_classifier **out, az_status status) {
 
 /* What can be known only with all labels. */
 static az_status prepare_workers(az_classifier *c, az_error *error) {
+    c->probabilities = az_alloc(c->heap, c->n_threads * c->n_labels * sizeof *c->probabilities);
+    if (!c->probabilities)
+        return az_alloc_failed(c->heap, c->n_threads * c->n_labels * sizeof *c->probabilities,
+                               error);
     for (unsigned i = 0; i < c->n_threads; i++) {
         worker *w = c->workers + i;
-        w->probabilities = az_alloc(c->heap, c->n_labels * sizeof *w->probabilities);
-        if (c->method == AZ_METHOD_KNN)
-            w->near = az_alloc(c->heap, AZ_KNN_TEXTS * c->knn.options.k * sizeof *w->near);
-        if (!w->probabilities || (c->method == AZ_METHOD_KNN && !w->near))
-            return az_alloc_failed(c->heap, c->n_labels * sizeof *w->probabilities, error);
+        w->probabilities = c->probabilities + i * c->n_labels;
+        if (c->method != AZ_METHOD_KNN)
+            continue;
+        w->near = az_alloc(c->heap, AZ_KNN_TEXTS * c->knn.options.k * sizeof *w->near);
+        if (!w->near)
+            return az_alloc_failed(c->heap, AZ_KNN_TEXTS * c->knn.options.k * sizeof *w->near,
+                                   error);
     }
     return AZ_OK;
 }
@@ -265,12 +277,35 @@ static az_status train_costs(az_classifier *c, az_error *error) {
     return open_costs(c, level, NULL, error);
 }
 
+static az_status count_texts(az_classifier *c, uint32_t image_width, az_error *error) {
+    const az_feature_kinds kinds = az_counts_kinds(image_width);
+    az_counts_scratch *scratch = &c->workers[0].counts;
+    AZ_TRY(az_counts_open(&c->counts, (uint32_t)c->n_labels, &kinds, c->heap, error));
+    for (size_t i = 0; i < c->n_rows; i++) {
+        AZ_TRY(az_counts_change(&c->counts, scratch, c->texts[i], c->row_labels[i], 1, error));
+        if (i % RUN_TEXTS == 0 && pass_progress(c, (unsigned)(90 * i / c->n_rows)))
+            return az_error_set(error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET, "stopped");
+    }
+    return az_counts_calibrate(&c->counts, scratch, c->texts, c->row_labels, c->n_rows, error);
+}
+
+static az_status train_counts(az_classifier *c, uint32_t image_width, az_error *error) {
+    az_status status = count_texts(c, image_width, error);
+    az_free(c->heap, c->texts);
+    az_free(c->heap, c->row_labels);
+    c->texts = NULL;
+    c->row_labels = NULL;
+    return status;
+}
+
 static az_status train(az_classifier *c, const az_dataset *data, az_error *error) {
     c->method = c->options.method;
     AZ_TRY(keep_labels(c, data, error));
     AZ_TRY(take_rows(c, data, error));
     if (has_costs(c)) {
         AZ_TRY(train_costs(c, error));
+    } else if (c->method == AZ_METHOD_COUNTS) {
+        AZ_TRY(train_counts(c, az_dataset_image_width(data), error));
     } else if (c->method == AZ_METHOD_CLASS) {
         AZ_TRY(train_class(c, az_dataset_image_width(data), error));
     } else {
@@ -283,7 +318,7 @@ static az_status train(az_classifier *c, const az_dataset *data, az_error *error
 az_status az_classifier_train(az_classifier **out, const az_dataset *data,
                               const az_classifier_options *options, const az_allocator *allocator,
                               az_error *error) {
-    if (!out || !data || (options && options->method > AZ_METHOD_PROMPTED) ||
+    if (!out || !data || (options && options->method > AZ_METHOD_COUNTS) ||
         (options && options->method == AZ_METHOD_PROMPTED && !options->model))
         return bad_call("az_classifier_train", error);
     *out = NULL;
@@ -338,6 +373,8 @@ az_status az_classifier_save(const az_classifier *c, az_write_fn write, void *op
         save_text(&p, c->labels[i]);
     if (c->method == AZ_METHOD_CLASS) {
         az_class_model_save(&c->model, &p);
+    } else if (c->method == AZ_METHOD_COUNTS) {
+        az_counts_save(&c->counts, &p);
     } else {
         if (c->method == AZ_METHOD_KNN) {
             save_knn(c, &p);
@@ -444,7 +481,7 @@ static az_status load(az_classifier *c, const uint8_t *data, size_t n_bytes, az_
         return az_error_set(error, AZ_ERROR_FORMAT, 0, "not a classifier that aizip has saved");
     if (n_bytes < HEAD_NBYTES + CHECK_NBYTES)
         return az_error_set(error, AZ_ERROR_TRUNCATED, n_bytes, "the classifier is cut short");
-    if (data[4] != VERSION || data[5] > AZ_METHOD_PRIMED)
+    if (data[4] != VERSION || data[5] > AZ_METHOD_COUNTS || data[5] == AZ_METHOD_PROMPTED)
         return az_error_set(error, AZ_ERROR_VERSION, 4,
                             "a classifier of version %d, method %d; this aizip reads version %d",
                             data[4], data[5], VERSION);
@@ -457,6 +494,8 @@ static az_status load(az_classifier *c, const uint8_t *data, size_t n_bytes, az_
     AZ_TRY(load_labels(c, &u, error));
     if (c->method == AZ_METHOD_CLASS)
         AZ_TRY(az_class_model_load(&c->model, (uint32_t)c->n_labels, &u, c->heap, error));
+    else if (c->method == AZ_METHOD_COUNTS)
+        AZ_TRY(az_counts_load(&c->counts, (uint32_t)c->n_labels, &u, c->heap, error));
     else if (c->method == AZ_METHOD_KNN)
         AZ_TRY(load_knn(c, &u, error));
     else
@@ -478,6 +517,88 @@ az_status az_classifier_load(az_classifier **out, const void *data, size_t n_byt
     az_status status = load(*out, data, n_bytes, error);
     az_fp_leave(&fp);
     return finish(out, status);
+}
+
+/* ---- Texts that come and go ---------------------------------------------------------------------- */
+
+/* The label's number; n_labels if there is none of this name. */
+static size_t find_label(const az_classifier *c, az_text name) {
+    size_t i = 0;
+    while (i < c->n_labels &&
+           (c->labels[i].n_bytes != name.n_bytes ||
+            (name.n_bytes && memcmp(c->labels[i].data, name.data, name.n_bytes) != 0)))
+        i++;
+    return i;
+}
+
+/* One more label, the last. */
+static az_status add_label(az_classifier *c, az_text name, az_error *error) {
+    size_t n_bytes = 0, n = c->n_labels;
+    if (n == UINT16_MAX)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "a classifier has at most %d labels", UINT16_MAX);
+    for (size_t i = 0; i < n; i++)
+        n_bytes += c->labels[i].n_bytes;
+    az_text *labels = az_alloc(c->heap, (n + 1) * sizeof *labels);
+    uint8_t *bytes = az_alloc(c->heap, n_bytes + name.n_bytes), *to = bytes;
+    double *probabilities = az_alloc(c->heap, (n + 1) * c->n_threads * sizeof *probabilities);
+    az_status status = AZ_OK;
+    if (!labels || !bytes || !probabilities)
+        status = az_alloc_failed(c->heap, n_bytes + name.n_bytes, error);
+    if (status == AZ_OK)
+        status = az_counts_add_label(&c->counts, error);
+    if (status != AZ_OK) {
+        az_free(c->heap, labels);
+        az_free(c->heap, bytes);
+        az_free(c->heap, probabilities);
+        return status;
+    }
+    for (size_t i = 0; i <= n; i++) {
+        az_text from = i < n ? c->labels[i] : name;
+        if (from.n_bytes)
+            memcpy(to, from.data, from.n_bytes);
+        labels[i] = (az_text){to, from.n_bytes};
+        to += from.n_bytes;
+    }
+    az_free(c->heap, c->labels);
+    az_free(c->heap, c->bytes);
+    az_free(c->heap, c->probabilities);
+    c->labels = labels;
+    c->bytes = bytes;
+    c->probabilities = probabilities;
+    c->n_labels = n + 1;
+    for (unsigned i = 0; i < c->n_threads; i++)
+        c->workers[i].probabilities = probabilities + i * c->n_labels;
+    return AZ_OK;
+}
+
+static az_status change(az_classifier *c, az_text text, az_text label, int sign, az_error *error) {
+    if (c->method != AZ_METHOD_COUNTS)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "texts come and go with the method of counts only");
+    size_t number = find_label(c, label);
+    if (number == c->n_labels) {
+        if (sign < 0)
+            return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                                "there is no such label to take a text away from");
+        AZ_TRY(add_label(c, label, error));
+    }
+    AZ_TRY(
+        az_counts_change(&c->counts, &c->workers[0].counts, text, (uint32_t)number, sign, error));
+    c->n_rows += sign > 0 ? 1 : (size_t)-1;
+    return AZ_OK;
+}
+
+az_status az_classifier_add(az_classifier *c, az_text text, az_text label, az_error *error) {
+    if (!c || (!text.data && text.n_bytes) || (!label.data && label.n_bytes))
+        return bad_call("az_classifier_add", error);
+    return change(c, text, label, 1, error);
+}
+
+az_status az_classifier_remove(az_classifier *c, az_text text, az_text label, az_error *error) {
+    if (!c || (!text.data && text.n_bytes) || (!label.data && label.n_bytes))
+        return bad_call("az_classifier_remove", error);
+    return change(c, text, label, -1, error);
 }
 
 /* ---- Answers ---------------------------------------------------------------------------------- */
@@ -510,7 +631,10 @@ static az_status answer(az_classifier *c, worker *w, const az_text *texts, size_
             labels[i] = az_knn_vote(&c->knn, w->near + i * k, n_near[i], p);
             continue;
         }
-        AZ_TRY(az_class_model_run(&c->model, &w->row, texts[i], p, &w->error));
+        if (c->method == AZ_METHOD_COUNTS)
+            AZ_TRY(az_counts_run(&c->counts, &w->counts, texts[i], p, &w->error));
+        else
+            AZ_TRY(az_class_model_run(&c->model, &w->row, texts[i], p, &w->error));
         labels[i] = most_probable(p, c->n_labels);
     }
     return AZ_OK;
@@ -620,9 +744,14 @@ az_status az_classifier_explain(az_classifier *c, az_text text, size_t a, size_t
                             "neighbours have no words to explain a label by");
     az_fp_state fp;
     az_fp_enter(&fp);
-    az_status status = has_costs(c)
-                           ? az_class_costs_explain(&c->costs, text, a, b, bits, constant, error)
-                           : explain_class(c, text, a, b, bits, constant, error);
+    az_status status;
+    if (has_costs(c))
+        status = az_class_costs_explain(&c->costs, text, a, b, bits, constant, error);
+    else if (c->method == AZ_METHOD_COUNTS)
+        status = az_counts_explain(&c->counts, &c->workers[0].counts, text, (uint32_t)a,
+                                   (uint32_t)b, bits, constant, error);
+    else
+        status = explain_class(c, text, a, b, bits, constant, error);
     az_fp_leave(&fp);
     return status;
 }
@@ -658,6 +787,10 @@ void az_classifier_get_info(const az_classifier *c, az_classifier_info *info) {
         info->held_out_accuracy = c->costs.calibration.held_out_accuracy;
         info->n_left_out = c->costs.n_left_out;
         info->level = c->costs.level;
+    } else if (c->method == AZ_METHOD_COUNTS) {
+        info->n_features = c->counts.n_alive;
+        info->held_out_accuracy = c->counts.calibration.held_out_accuracy;
+        info->image_width = c->counts.kinds.image_width;
     } else {
         info->n_features = c->model.table.n;
         info->held_out_accuracy = c->model.calibration.held_out_accuracy;
@@ -669,8 +802,14 @@ az_text az_classifier_label(const az_classifier *classifier, size_t i) {
     return classifier->labels[i];
 }
 
+static const az_calibration *calibration_of(const az_classifier *c) {
+    return has_costs(c)                    ? &c->costs.calibration
+           : c->method == AZ_METHOD_COUNTS ? &c->counts.calibration
+                                           : &c->model.calibration;
+}
+
 double az_classifier_threshold(const az_classifier *c, double share) {
-    const az_calibration *seen = has_costs(c) ? &c->costs.calibration : &c->model.calibration;
+    const az_calibration *seen = calibration_of(c);
     if (c->method == AZ_METHOD_KNN || !(share > 0))
         return 0;
     double at = (share < 1 ? share : 1) * (AZ_CLASS_N_PERCENTILES - 1);
@@ -699,30 +838,53 @@ az_status az_evaluate(az_evaluation *out, uint64_t *confusion, const int64_t *tr
 
 /* ---- Distances ---------------------------------------------------------------------------------------- */
 
-static az_status fill_matrix(double *matrix, az_knn *knn, const az_text *texts, size_t n,
-                             const az_classifier *c, az_error *error) {
-    az_knn_scratch scratch = {0};
-    az_status status = AZ_OK;
-    for (size_t i = 0; i < n && status == AZ_OK; i++) {
-        matrix[i * n + i] = 0;
-        for (size_t k = 0; k < i && status == AZ_OK; k++) {
-            double sum = 0;
-            for (int turn = 0; turn < 2 && status == AZ_OK; turn++) {
-                size_t x = turn ? k : i, y = turn ? i : k;
-                uint64_t xy;
-                status = az_knn_joined_size(knn, &scratch, texts[x], texts[y], &xy, error);
-                if (status == AZ_OK)
-                    sum += az_fraction_value(
-                        az_distance_of(knn->options.distance, knn->sizes[x], knn->sizes[y], xy));
-            }
-            matrix[i * n + k] = matrix[k * n + i] = sum / 2;
-        }
-        if (status == AZ_OK && c->options.progress &&
-            c->options.progress(c->options.opaque, i * i + i, n * n))
-            status = az_error_set(error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET, "stopped");
+typedef struct matrix_work {
+    az_classifier *c;
+    double *matrix;
+    const az_text *texts;
+    size_t n, from; /* the first row of this run */
+} matrix_work;
+
+/* The mean of both orders' distances. */
+static az_status both_orders(const az_knn *knn, worker *w, const az_text *texts, size_t i, size_t k,
+                             double *mean) {
+    double sum = 0;
+    for (int turn = 0; turn < 2; turn++) {
+        size_t x = turn ? k : i, y = turn ? i : k;
+        uint64_t xy;
+        AZ_TRY(az_knn_joined_size(knn, &w->knn, texts[x], texts[y], &xy, &w->error));
+        sum += az_fraction_value(
+            az_distance_of(knn->options.distance, knn->sizes[x], knn->sizes[y], xy));
     }
-    az_knn_scratch_free(knn, &scratch);
-    return status;
+    *mean = sum / 2;
+    return AZ_OK;
+}
+
+/* Row `from + part`, left of the diagonal, and its column. */
+static void matrix_part(void *arg, uint32_t part, unsigned number) {
+    matrix_work *m = arg;
+    worker *w = m->c->workers + number;
+    size_t i = m->from + part, n = m->n;
+    m->matrix[i * n + i] = 0;
+    for (size_t k = 0; k < i && w->status == AZ_OK; k++) {
+        double mean = 0;
+        w->status = both_orders(&m->c->knn, w, m->texts, i, k, &mean);
+        m->matrix[i * n + k] = m->matrix[k * n + i] = mean;
+    }
+}
+
+static az_status fill_matrix(double *matrix, az_classifier *c, const az_text *texts, size_t n,
+                             az_error *error) {
+    matrix_work m = {.c = c, .matrix = matrix, .texts = texts, .n = n};
+    for (size_t to; m.from < n; m.from = to) {
+        to = m.from + 2 * (size_t)c->n_threads;
+        to = to < n ? to : n;
+        az_pool_run(c->pool, matrix_part, &m, (uint32_t)(to - m.from));
+        AZ_TRY(first_failure(c, error));
+        if (c->options.progress && c->options.progress(c->options.opaque, to * to, n * n))
+            return az_error_set(error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET, "stopped");
+    }
+    return AZ_OK;
 }
 
 az_status az_distance_matrix(double *matrix, const az_text *texts, size_t n,
@@ -742,7 +904,7 @@ az_status az_distance_matrix(double *matrix, const az_text *texts, size_t n,
         status = az_knn_open(&c->knn, &c->options.knn, texts, c->row_labels, n, 1, c->pool, c->heap,
                              error);
     if (status == AZ_OK)
-        status = fill_matrix(matrix, &c->knn, texts, n, c, error);
+        status = fill_matrix(matrix, c, texts, n, error);
     c->knn.heap = c->heap;
     az_classifier_close(&c);
     return status;

@@ -169,7 +169,9 @@ static void it_learns(void **state) {
 static void same_answers_for_any_thread_count(void **state) {
     (void)state;
     az_dataset *d = make_set(1, N_TEXTS), *test = make_set(2, N_TEXTS);
-    for (int method = 0; method < 3; method++) {
+    for (int method = 0; method <= AZ_METHOD_COUNTS; method++) {
+        if (method == AZ_METHOD_PROMPTED)
+            continue;
         answers want, got;
         for (int n_threads = 1; n_threads <= 8; n_threads = n_threads == 1 ? 2 : n_threads * 4) {
             az_classifier *c = train(d, (az_method)method, n_threads);
@@ -208,6 +210,7 @@ static void reasons_add_up_to_the_log_odds(void **state) {
     (void)state;
     check_reasons(AZ_METHOD_CLASS);
     check_reasons(AZ_METHOD_PRIMED);
+    check_reasons(AZ_METHOD_COUNTS);
 }
 
 /* A text costs after a prime what it adds to the code of both together, whatever was measured
@@ -282,7 +285,9 @@ static int refuse(void *opaque, const void *data, size_t n_bytes) {
 static void a_saved_classifier_says_the_same(void **state) {
     (void)state;
     az_dataset *d = make_set(1, N_TEXTS), *test = make_set(2, N_TEXTS);
-    for (int method = 0; method < 3; method++) {
+    for (int method = 0; method <= AZ_METHOD_COUNTS; method++) {
+        if (method == AZ_METHOD_PROMPTED)
+            continue;
         az_classifier *c = train(d, (az_method)method, 1), *loaded;
         bytes file = {0}, again = {0};
         assert_int_equal(az_classifier_save(c, append, &file, NULL), AZ_OK);
@@ -304,12 +309,88 @@ static void a_saved_classifier_says_the_same(void **state) {
     az_dataset_close(&test);
 }
 
+static bytes saved(const az_classifier *c) {
+    bytes file = {0};
+    assert_int_equal(az_classifier_save(c, append, &file, NULL), AZ_OK);
+    return file;
+}
+
+static void change_all(az_classifier *c, const az_dataset *d, bool add, az_status want) {
+    for (size_t i = 0; i < az_dataset_n_rows(d); i++) {
+        az_row row = az_dataset_row(d, i);
+        az_text label = az_dataset_label(d, (size_t)row.label);
+        az_error error = {0};
+        assert_int_equal(add ? az_classifier_add(c, row.text, label, &error)
+                             : az_classifier_remove(c, row.text, label, &error),
+                         want);
+        assert_true(want == AZ_OK || error.text[0]);
+    }
+}
+
+/* Added and taken away again, texts leave nothing behind; added, they are as if they had always been
+ * there. A label may be new; one without texts is never the answer. */
+static void texts_come_and_go(void **state) {
+    (void)state;
+    az_dataset *a = make_set(1, N_TEXTS), *b = make_set(7, N_TEXTS), *test = make_set(2, N_TEXTS);
+    az_dataset *both = make_set(1, N_TEXTS);
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        az_row row = az_dataset_row(b, i);
+        az_text label = az_dataset_label(b, (size_t)row.label);
+        assert_int_equal(az_dataset_add(both, row.text, label, NULL), AZ_OK);
+    }
+    az_classifier *c = train(a, AZ_METHOD_COUNTS, 2), *all = train(both, AZ_METHOD_COUNTS, 1);
+    bytes before = saved(c);
+    change_all(c, b, true, AZ_OK);
+    answers got, want;
+    run(c, test, &got);
+    run(all, test, &want);
+    assert_memory_equal(got.labels, want.labels, sizeof got.labels);
+    change_all(c, b, false, AZ_OK);
+    bytes after = saved(c);
+    assert_int_equal(before.n, after.n);
+    assert_memory_equal(before.data, after.data, after.n);
+    az_text news = {"xyzzy", 5}, fresh = {"fresh", 5}, space = az_dataset_label(a, 1);
+    assert_int_equal(az_classifier_remove(c, news, space, NULL), AZ_ERROR_ARGUMENT);
+    assert_int_equal(az_classifier_remove(c, news, fresh, NULL), AZ_ERROR_ARGUMENT);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(az_classifier_add(c, news, fresh, NULL), AZ_OK);
+    double p[4], bits[8], constant;
+    int64_t label;
+    assert_int_equal(az_classifier_run(c, &news, 1, &label, p, NULL, NULL), AZ_OK);
+    assert_int_equal(label, 3);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(az_classifier_remove(c, news, fresh, NULL), AZ_OK);
+    assert_int_equal(az_classifier_run(c, &news, 1, &label, p, NULL, NULL), AZ_OK);
+    assert_true(label < 3 && p[3] == 0);
+    assert_int_equal(az_classifier_explain(c, news, 0, 3, bits, &constant, NULL), AZ_OK);
+    assert_true(constant > 1e6);
+    change_all(c, a, false, AZ_OK);
+    change_all(c, a, false, AZ_ERROR_ARGUMENT);
+    az_classifier_info info;
+    az_classifier_get_info(c, &info);
+    assert_int_equal(info.n_rows, 0);
+    assert_int_equal(info.n_features, 0);
+    az_classifier *knn = train(a, AZ_METHOD_KNN, 1);
+    change_all(knn, b, true, AZ_ERROR_ARGUMENT);
+    az_classifier_close(&knn);
+    az_classifier_close(&c);
+    az_classifier_close(&all);
+    free(before.data);
+    free(after.data);
+    az_dataset_close(&a);
+    az_dataset_close(&b);
+    az_dataset_close(&both);
+    az_dataset_close(&test);
+}
+
 /* Cut anywhere, a byte changed, or (with the check made right) a field changed: a status, no
  * crash; what loads answers. */
 static void damaged_files_are_refused(void **state) {
     (void)state;
     az_dataset *d = make_set(1, 30), *test = make_set(2, 10);
-    for (int method = 0; method < 3; method++) {
+    for (int method = 0; method <= AZ_METHOD_COUNTS; method++) {
+        if (method == AZ_METHOD_PROMPTED)
+            continue;
         az_classifier *c = train(d, (az_method)method, 1), *loaded;
         bytes file = {0};
         assert_int_equal(az_classifier_save(c, append, &file, NULL), AZ_OK);
@@ -520,7 +601,9 @@ static az_status train_and_run(const az_dataset *d, az_method method,
 static void every_allocation_fails_once(void **state) {
     (void)state;
     az_dataset *d = make_set(1, 24);
-    for (int method = 0; method < 3; method++) {
+    for (int method = 0; method <= AZ_METHOD_COUNTS; method++) {
+        if (method == AZ_METHOD_PROMPTED)
+            continue;
         int i = 0, step = 1;
         for (;; i += step) {
             plan p = {.fails_at = i};
@@ -547,6 +630,7 @@ int main(void) {
         cmocka_unit_test(reasons_add_up_to_the_log_odds),
         cmocka_unit_test(a_primed_text_costs_what_it_adds),
         cmocka_unit_test(a_saved_classifier_says_the_same),
+        cmocka_unit_test(texts_come_and_go),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(distances_are_fractions),
         cmocka_unit_test(ties_go_as_the_rules_say),

@@ -62,7 +62,8 @@ _aizip_score() {
 _aizip_classify() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    --method) words='class knn' ;;
+    --method) words='class knn cm' ;;
+    -m | --model) words=cm' '$(_aizip_models) ;;
     --format) words='auto csv tsv jsonl fasttext lines folder idx' ;;
     --answers) words='tsv csv jsonl' ;;
     --compressor) words='gzip zlib deflate bz2 xz zstd brotli aizip' ;;
@@ -71,7 +72,7 @@ _aizip_classify() {
     --votes) words='lowest-k lowest-label distance' ;;
     --preset) words='seed npc-gzip' ;;
     --text | --cv | --reject | --text-columns | --label-column | --train-rows | --test-rows) return ;;
-    --shots | --seed | --level | --separator | -k | -T | --threads | -M | --memlimit) return ;;
+    --labels | --examples | --shots | --seed | --level | --separator | -k | -T | --threads | -M | --memlimit) return ;;
     esac
     if [[ $words ]]; then
         mapfile -t COMPREPLY < <(compgen -W "${words// /$'\n'}" -- "$cur")
@@ -86,7 +87,7 @@ _aizip_classify() {
                 --no-header --order= --preset= --seed= --shots= --text-columns= --text= --train-labels= \
                 --train-rows= --train=)
         [[ ${COMP_WORDS[1]} == classify ]] &&
-            words+=$'\n'$(printf '%s\n' --answers= --cv= --explain --method= --predictions= --proba \
+            words+=$'\n'$(printf '%s\n' --answers= --cv= --examples= --explain -m --labels= --method= --model= --predictions= --proba \
                 --reject= --report= --save= --test-labels= --test-rows= --test= --unlabelled --votes=)
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace

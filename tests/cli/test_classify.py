@@ -117,7 +117,7 @@ class Classify(Case):
 
     def test_save_and_load(self):
         model = self.dir / "m.aizc"
-        for method in ("class", "knn", "cm"):
+        for method in ("class", "knn", "cm", "counts"):
             args = ("--test", self.test, "--proba", "--predictions", "-", "-q")
             want = self.aizip("classify", "--method", method, "--compressor", "aizip", "--train",
                               self.train, "--save", model, *args)
@@ -133,6 +133,26 @@ class Classify(Case):
                 self.assertIn(result.returncode, (3, 5))
                 self.assertIn(part, result.stderr.decode())
                 self.assertIn("bad.aizc", result.stderr.decode())
+
+    def test_texts_come_and_go(self):
+        """Two halves make the whole; what is taken away was never there."""
+        rows = texts(120)
+        first, second = self.file("first.tsv", tsv(rows[:60])), self.file("second.tsv", tsv(rows[60:]))
+        both = self.file("both.tsv", tsv(rows))
+        answer = ("--test", self.test, "--predictions", "-", "-q")
+        start = self.aizip("classify", "--method", "counts", "--train", first, "--save", "1.aizc",
+                           *answer)
+        whole = self.aizip("classify", "--method", "counts", "--train", both, *answer)
+        more = self.aizip("classify", "--load", "1.aizc", "--add", second, "--save", "2.aizc", *answer)
+        self.assertEqual((more.returncode, more.stdout), (0, whole.stdout), more.stderr)
+        less = self.aizip("classify", "--load", "2.aizc", "--remove", second, "--save", "3.aizc",
+                          *answer)
+        self.assertEqual((less.returncode, less.stdout), (0, start.stdout), less.stderr)
+        self.assertEqual((self.dir / "1.aizc").read_bytes(), (self.dir / "3.aizc").read_bytes())
+        self.fails(1, "second.tsv: line 1: the label has no such text", "classify", "--load",
+                   "1.aizc", "--remove", second, "--save", "4.aizc")
+        self.assertFalse((self.dir / "4.aizc").exists())
+        self.fails(1, "counts only", "classify", "--train", first, "--add", second, "--text", "x")
 
     def test_cm_learns(self):
         for level in ("1", "3", "6"):
@@ -166,7 +186,7 @@ class Classify(Case):
         self.assertEqual(len(got.stdout.splitlines()), 60)
 
     def test_any_thread_count_gives_the_same_bytes(self):
-        for options in (("class",), ("cm",), ("cm", "--level", "1"), ("cm", "-m", LLAMA),
+        for options in (("class",), ("counts",), ("cm",), ("cm", "--level", "1"), ("cm", "-m", LLAMA),
                         ("knn", "--compressor", "aizip"), ("knn", "-k", "3"),
                         ("knn", "-k", "3", "--order", "train-first")):
             results = [self.aizip("classify", "--method", *options, "-T", n, "--train", self.train,
@@ -206,7 +226,7 @@ class Classify(Case):
         self.assertEqual(got[:-1].count(b""), 60 - less["answered"])
 
     def test_explain_adds_up(self):
-        for method in ((), ("--method", "cm"), ("-m", LLAMA, "--examples", "2"), ("-m", "cm")):
+        for method in ((), ("--method", "cm"), ("--method", "counts"), ("-m", LLAMA, "--examples", "2"), ("-m", "cm")):
             question = ("classify", "--train", self.train, *method, "--text",
                         "the goal of the bank, and the coach")
             result, answer = self.json(*question, "--explain"), self.json(*question)
@@ -325,7 +345,7 @@ class Classify(Case):
                 (1, "no such file", "classify", "--train", "none.csv", "--text", "x"),
                 (1, "bad.csv, line 2: 3 columns", "classify", "--train", bad, "--text", "x"),
                 (1, "no row with a label", "classify", "--train", empty, "--text", "x"),
-                (2, "expected class, knn or cm", "classify", "--train", bad, "--method", "svm"),
+                (2, "expected class, cm, counts or knn", "classify", "--train", bad, "--method", "svm"),
                 (2, "its value is missing", "classify", "--train"),
                 (2, "no such option", "classify", "--trian", "x"),
                 (2, "goes with another command", "ncd", "--train", "x"),

@@ -121,6 +121,7 @@ def main():
     checks = [(name, check, options, content) for name, options, content in inputs(args.quick)]
     checks += [("classifier of 3 labels", check_classifier, [], 3),
                ("classifier of 2 labels", check_classifier, [], 2),
+               ("labels by counts", check_classifier, ["--method=counts"], 3),
                ("labels by cm", check_classifier, ["--method=cm", "--level=1"], 3),
                ("nearest neighbours", check_classifier,
                 ["--method=knn", "--compressor=aizip", "-k3", "--train-rows=20"], 3)]
