@@ -62,7 +62,7 @@ _aizip_score() {
 _aizip_classify() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    --method) words='class knn cm' ;;
+    --method) words='class cm counts knn' ;;
     -m | --model) words=cm' '$(_aizip_models) ;;
     --format) words='auto csv tsv jsonl fasttext lines folder idx' ;;
     --answers) words='tsv csv jsonl' ;;
@@ -87,8 +87,8 @@ _aizip_classify() {
                 --no-header --order= --preset= --seed= --shots= --text-columns= --text= --train-labels= \
                 --train-rows= --train=)
         [[ ${COMP_WORDS[1]} == classify ]] &&
-            words+=$'\n'$(printf '%s\n' --answers= --cv= --examples= --explain -m --labels= --method= --model= --predictions= --proba \
-                --reject= --report= --save= --test-labels= --test-rows= --test= --unlabelled --votes=)
+            words+=$'\n'$(printf '%s\n' --add= --answers= --cv= --examples= --explain -m --labels= --method= --model= --predictions= --proba \
+                --reject= --remove= --report= --save= --test-labels= --test-rows= --test= --unlabelled --votes=)
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
         return

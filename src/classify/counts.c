@@ -5,7 +5,7 @@
 
 #include "maths.h"
 
-#define COUNTS_ALPHA 0.5
+#define COUNTS_ALPHA 0.1 /* docs/classification.md */
 /* A score is minus a label's nats; of independent features they would be log-odds as they are. */
 #define SHARPNESS_LOW 0.01
 #define SHARPNESS_HIGH 1.0
