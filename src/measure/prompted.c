@@ -228,7 +228,7 @@ az_status az_prompted_run(az_prompted *p, az_text text, uint64_t *costs, uint64_
     uint32_t *ids = az_alloc(p->heap, (text.n_bytes + 1) * sizeof *ids);
     if (!ids)
         return az_alloc_failed(p->heap, text.n_bytes * sizeof *ids, error);
-    size_t n = 0, room = p->window - p->longest;
+    size_t n = 0, room = p->longest < p->window ? p->window - p->longest : 1;
     az_status status = az_tokenize(p->loaded->tokenizer, text.data, text.n_bytes, ids, &n, error);
     piece t = {.n_bytes = text.n_bytes, .costs = costs, .bytes = bytes};
     for (size_t at = 0; at < n && status == AZ_OK; at += t.n_ids) {
