@@ -199,14 +199,16 @@ static az_status run_piece(az_prompted *p, const piece *t, az_error *error) {
     size_t group = t->n_ids >= BATCH_ROWS ? 1 : BATCH_ROWS / t->n_ids;
     size_t bytes[BATCH_ROWS];
     for (size_t first = 0; first < p->n; first += group) {
-        size_t n = p->n - first < group ? p->n - first : group, step = BATCH_ROWS / n;
+        size_t n = p->n - first < group ? p->n - first : group;
         for (size_t i = 0; i < n; i++) {
             az_lm_cache_cut(p->caches[first + i], p->n_prompt[first + i]);
             bytes[i] = t->byte;
         }
-        for (size_t from = 0; from < t->n_ids; from += step)
-            AZ_TRY(run_rows(p, t, first, n, from, from + step < t->n_ids ? from + step : t->n_ids,
-                            bytes, error));
+        /* More than one step only where the group is one prompt. */
+        for (size_t from = 0; from < t->n_ids; from += BATCH_ROWS) {
+            size_t to = from + BATCH_ROWS < t->n_ids ? from + BATCH_ROWS : t->n_ids;
+            AZ_TRY(run_rows(p, t, first, n, from, to, bytes, error));
+        }
     }
     return AZ_OK;
 }
