@@ -28,8 +28,8 @@ ALLOWED = {
     "api": {"base", "predict", "codec", "container"},
     "engine_api": {"base", "gguf", "predict", "codec", "container", "model_api"},
     "model_api": {"base", "gguf"},
-    "class_costs": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "classify"},
-    "classifier_api": {"base", "dataset", "classify", "class_costs", "model_api"},
+    "classifier": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "dataset",
+                   "classify", "model_api"},
     "score_api": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "model_api"},
 }
 PUBLIC = ROOT / "include" / "aizip.h"

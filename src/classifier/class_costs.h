@@ -6,8 +6,8 @@
 #ifndef AZ_CLASS_COSTS_H
 #define AZ_CLASS_COSTS_H
 
-#include "classify/classify.h"
-#include "measure/measure.h"
+#include "../classify/classify.h"
+#include "../measure/measure.h"
 
 typedef struct az_class_costs {
     az_heap *heap;
