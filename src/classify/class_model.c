@@ -311,11 +311,7 @@ az_status az_class_model_explain(const az_class_model *model, az_row_scratch *sc
         uint32_t k = scratch->seen[id]; /* its item: each of its places earns an equal part */
         double earned = value_of(model, &row, k, by) * weight_between(model, id, a, b) *
                         bits_of_score / n_places(list, i, AZ_ITEM_COUNT(row.items[k]));
-        uint32_t from = list->from[i], to = list->to[i];
-        if (to == from && text.n_bytes)
-            from = from ? from - 1 : 0, to = from + 1;
-        for (uint32_t at = from; at < to; at++)
-            bits[at] += earned / (to - from);
+        *constant += az_feature_earns(list, i, earned, bits, text.n_bytes);
     }
     return AZ_OK;
 }

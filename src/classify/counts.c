@@ -328,13 +328,7 @@ az_status az_counts_explain(const az_counts *c, az_counts_scratch *s, az_text te
             continue;
         double earned = (az_ln(row[a] + COUNTS_ALPHA) - az_ln(row[b] + COUNTS_ALPHA) + base) *
                         bits_of_score / n_places[index_of(s, s->list.hashes[i])];
-        uint32_t from = s->list.from[i], to = s->list.to[i];
-        if (to == from && text.n_bytes)
-            from = from ? from - 1 : 0, to = from + 1;
-        for (uint32_t at = from; at < to; at++)
-            bits[at] += earned / (to - from);
-        if (to == from)
-            *constant += earned;
+        *constant += az_feature_earns(&s->list, i, earned, bits, text.n_bytes);
     }
     az_free(c->heap, n_places);
     return AZ_OK;

@@ -259,6 +259,18 @@ az_status az_features_find(az_feature_list *list, const az_feature_kinds *kinds,
     return AZ_OK;
 }
 
+double az_feature_earns(const az_feature_list *list, size_t i, double earned, double *bits,
+                        size_t n_bytes) {
+    uint32_t from = list->from[i], to = list->to[i];
+    if (n_bytes == 0)
+        return earned;
+    if (to == from) /* a space that was put at either end */
+        from = from ? from - 1 : 0, to = from + 1;
+    for (uint32_t at = from; at < to; at++)
+        bits[at] += earned / (to - from);
+    return 0;
+}
+
 void az_features_free(az_feature_list *list) {
     az_free(list->heap, list->hashes);
     az_free(list->heap, list->from);

@@ -53,6 +53,10 @@ typedef struct az_feature_list {
 /* Fills the list. AZ_ERROR_ARGUMENT for a text that is too long. */
 az_status az_features_find(az_feature_list *list, const az_feature_kinds *kinds, az_text text,
                            az_error *error);
+/* Spreads what feature i has earned over its place's bytes: onto bits [n_bytes] of the text, the
+ * list with_places. Returns what no byte earns: of an empty text, all. */
+double az_feature_earns(const az_feature_list *list, size_t i, double earned, double *bits,
+                        size_t n_bytes);
 void az_features_free(az_feature_list *list);
 
 #endif
