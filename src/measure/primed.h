@@ -47,9 +47,9 @@ void az_lm_unload(az_lm_loaded *loaded);
 
 typedef struct az_prompted az_prompted;
 
-/* The start token and prompt i before every text that is measured after prompt i. window: tokens
- * of a prompt and of a piece of text; of a prompt that takes more than three quarters of it the
- * first ones are left out. */
+/* The start token and prompt i before every text that is measured after prompt i. window: the most
+ * tokens of a prompt and of a piece of text (512 at most) together; of a prompt that takes more than
+ * three quarters of it the first ones are left out. */
 az_status az_prompted_open(az_prompted **out, const az_lm_loaded *loaded, const az_text *prompts,
                            size_t n, uint32_t window, az_pool *pool, az_heap *heap,
                            az_error *error);

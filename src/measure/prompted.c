@@ -4,7 +4,7 @@
  */
 #include "measure.h"
 
-enum { BATCH_ROWS = 256, LOGIT_ROWS = 16 };
+enum { BATCH_ROWS = 256, LOGIT_ROWS = 16, PIECE_TOKENS = 512 };
 
 struct az_prompted {
     az_heap *heap;
@@ -66,34 +66,58 @@ static az_status feed(az_prompted *p, az_lm_cache *cache, const uint32_t *ids, s
     return AZ_OK;
 }
 
+/* The start token and the prompt's, of which the first are left out where they are more than
+ * n_max: ids [prompt.n_bytes + 1], az_free'd by the caller. */
+static az_status tokenize_prompt(const az_prompted *p, az_text prompt, uint32_t n_max,
+                                 uint32_t **ids, uint32_t *n_ids, az_error *error) {
+    *ids = az_alloc(p->heap, (prompt.n_bytes + 2) * sizeof **ids);
+    if (!*ids)
+        return az_alloc_failed(p->heap, prompt.n_bytes * sizeof **ids, error);
+    size_t n = 0;
+    AZ_TRY(az_tokenize(p->loaded->tokenizer, prompt.data, prompt.n_bytes, *ids + 1, &n, error));
+    n++;
+    if (n > n_max) {
+        memmove(*ids, *ids + n - n_max, n_max * sizeof **ids);
+        n = n_max;
+    }
+    (*ids)[0] = start_token(p);
+    *n_ids = (uint32_t)n;
+    return AZ_OK;
+}
+
+/* A window is as long as the longest prompt and a piece of text need. */
+static az_status choose_window(az_prompted *p, const az_text *prompts, uint32_t max,
+                               az_error *error) {
+    for (size_t i = 0; i < p->n; i++) {
+        uint32_t *ids = NULL, n = 0;
+        az_status status = tokenize_prompt(p, prompts[i], max / 4 * 3, &ids, &n, error);
+        az_free(p->heap, ids);
+        AZ_TRY(status);
+        p->longest = n > p->longest ? n : p->longest;
+    }
+    uint32_t window = p->longest + PIECE_TOKENS < max ? p->longest + PIECE_TOKENS : max;
+    p->window = window < 2 * AZ_LM_SINKS ? 2 * AZ_LM_SINKS : window;
+    return AZ_OK;
+}
+
 /* Feeds prompt i but for its last token. */
 static az_status feed_prompt(az_prompted *p, size_t i, az_text prompt, az_error *error) {
-    uint32_t *ids = az_alloc(p->heap, (prompt.n_bytes + 2) * sizeof *ids);
-    if (!ids)
-        return az_alloc_failed(p->heap, prompt.n_bytes * sizeof *ids, error);
-    size_t n = 0;
-    az_status status =
-        az_tokenize(p->loaded->tokenizer, prompt.data, prompt.n_bytes, ids + 1, &n, error);
-    uint32_t *from = ids;
-    n++;
-    if (n > p->window / 4 * 3) {
-        from += n - p->window / 4 * 3;
-        n = p->window / 4 * 3;
-    }
-    from[0] = start_token(p);
+    uint32_t *ids = NULL, n = 0;
+    az_status status = tokenize_prompt(p, prompt, p->longest, &ids, &n, error);
     if (status == AZ_OK)
         status =
             az_lm_cache_open(p->caches + i, p->loaded->lm, p->window, BATCH_ROWS, p->heap, error);
-    if (status == AZ_OK)
-        status = feed(p, p->caches[i], from, n - 1, error);
-    p->n_prompt[i] = (uint32_t)n - 1;
-    p->last[i] = fed(p, from[n - 1]);
-    p->longest = n > p->longest ? (uint32_t)n : p->longest;
+    if (status == AZ_OK) {
+        p->n_prompt[i] = n - 1;
+        p->last[i] = fed(p, ids[n - 1]);
+        status = feed(p, p->caches[i], ids, n - 1, error);
+    }
     az_free(p->heap, ids);
     return status;
 }
 
-static az_status open_all(az_prompted *p, const az_text *prompts, az_pool *pool, az_error *error) {
+static az_status open_all(az_prompted *p, const az_text *prompts, uint32_t window, az_pool *pool,
+                          az_error *error) {
     const az_lm *lm = p->loaded->lm;
     size_t n_logits = (size_t)LOGIT_ROWS * az_lm_logits_stride(lm);
     p->caches = az_alloc(p->heap, p->n * sizeof(az_lm_cache *));
@@ -103,6 +127,7 @@ static az_status open_all(az_prompted *p, const az_text *prompts, az_pool *pool,
     p->freq = az_alloc(p->heap, n_logits * sizeof *p->freq);
     if (!p->caches || !p->n_prompt || !p->last || !p->logits || !p->freq)
         return az_alloc_failed(p->heap, n_logits * sizeof *p->logits, error);
+    AZ_TRY(choose_window(p, prompts, window, error));
     AZ_TRY(az_lm_batch_open(&p->batch, lm, BATCH_ROWS, p->window, pool, p->heap, error));
     for (size_t i = 0; i < p->n; i++)
         AZ_TRY(feed_prompt(p, i, prompts[i], error));
@@ -119,8 +144,7 @@ az_status az_prompted_open(az_prompted **out, const az_lm_loaded *loaded, const 
     p->heap = heap;
     p->loaded = loaded;
     p->n = n;
-    p->window = window < 2 * AZ_LM_SINKS ? 2 * AZ_LM_SINKS : window;
-    az_status status = open_all(p, prompts, pool, error);
+    az_status status = open_all(p, prompts, window, pool, error);
     if (status == AZ_OK)
         *out = p;
     else
