@@ -122,7 +122,9 @@ static void print_classify(void) {
         "\n"
         "  --method=M      class (the default); cm: the built-in predictor reads all texts of a\n"
         "                  label, then the text: the label of the fewest bits wins (--level, 3\n"
-        "                  by default); or knn\n"
+        "                  by default); counts: naive Bayes, whose texts come and go; or knn\n"
+        "  --add=FILE, --remove=FILE\n"
+        "                  counts: labelled texts more, and less, without training again\n"
         "  -m, --model=M   the same with a language model, which sees --examples=N texts of each\n"
         "                  label (8); -m cm is --method cm\n"
         "  --labels=A,B,...\n"
@@ -138,6 +140,7 @@ static void print_classify(void) {
           "  aizip classify --train train.csv --test test.csv --report report.html\n"
           "  aizip classify --train train.tsv --save news.aizc\n"
           "  aizip classify --load news.aizc --text 'Shares fall after the merger' --explain\n"
+          "  aizip classify --load counts.aizc --add today.tsv --save counts.aizc\n"
           "  tail -f headlines.txt | aizip classify --load news.aizc --proba\n"
           "  aizip classify -m smollm2-135m --labels Sports,Business --text 'Shares fall'\n"
           "  aizip classify --method knn --preset npc-gzip --train r8.txt --test t.txt -k 1\n",

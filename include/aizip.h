@@ -478,14 +478,13 @@ AZ_API az_status az_dataset_dedupe(az_dataset *train, const az_dataset *test, si
 typedef struct az_classifier az_classifier;
 
 typedef enum az_method {
-    AZ_METHOD_CLASS = 0, /* words, pairs of words and runs of characters, each with its log-count
+    AZ_METHOD_CLASS = 0,    /* words, pairs of words and runs of characters, each with its log-count
                             ratio between the labels, weighed by a linear layer */
-    AZ_METHOD_KNN = 1,   /* the nearest training texts by compressed size */
-    AZ_METHOD_PRIMED =
-        2, /* the fewest bits after all texts of a label, by the built-in predictor */
+    AZ_METHOD_KNN = 1,      /* the nearest training texts by compressed size */
+    AZ_METHOD_PRIMED = 2,   /* the fewest bits after all of a label's texts, built-in predictor */
     AZ_METHOD_PROMPTED = 3, /* the same by a language model, after a label's name and some texts */
-    AZ_METHOD_COUNTS = 4 /* naive Bayes over words and pairs of words: texts and labels come and go
-                            without training again */
+    AZ_METHOD_COUNTS = 4    /* naive Bayes over words and pairs of words: texts and labels come and
+                               go without training again */
 } az_method;
 
 typedef enum az_distance {
@@ -519,14 +518,13 @@ typedef struct az_knn_options {
 
 typedef struct az_classifier_options {
     az_method method;
-    int n_threads;         /* 1..256; 0: all cores. No result depends on it */
-    uint64_t memory_limit; /* in bytes; 0: none */
-    az_knn_options knn;    /* for AZ_METHOD_KNN */
-    int level;             /* AZ_METHOD_PRIMED: of the built-in predictor; 0: 3 */
-    const az_model *model; /* AZ_METHOD_PROMPTED: must live as long as the classifier */
-    unsigned
-        n_examples; /* AZ_METHOD_PROMPTED: the first so many texts of each label are shown; with
-                                0, names alone, a row of train may be a label with an empty text */
+    int n_threads;           /* 1..256; 0: all cores. No result depends on it */
+    uint64_t memory_limit;   /* in bytes; 0: none */
+    az_knn_options knn;      /* for AZ_METHOD_KNN */
+    int level;               /* AZ_METHOD_PRIMED: of the built-in predictor; 0: 3 */
+    const az_model *model;   /* AZ_METHOD_PROMPTED: must live as long as the classifier */
+    unsigned n_examples;     /* AZ_METHOD_PROMPTED: the first so many texts of each label are shown;
+                              with 0, names alone, a row may be a label with an empty text */
     az_progress_fn progress; /* may be NULL; gets what is done, and of how much */
     void *opaque;
 } az_classifier_options;

@@ -157,6 +157,18 @@ static az_status load_cm(az_classifier *c, az_unpacker *u, az_error *error) {
     return az_classifier_open_costs(c, level, &calibration, error);
 }
 
+static az_status load_counts(az_classifier *c, az_unpacker *u, az_error *error) {
+    AZ_TRY(az_counts_load(&c->counts, (uint32_t)c->n_labels, u, c->heap, error));
+    uint64_t n_texts = 0;
+    for (size_t i = 0; i < c->n_labels; i++)
+        n_texts += c->counts.n_texts[i];
+    if (n_texts != c->n_rows)
+        return az_error_set(error, AZ_ERROR_DAMAGED, HEAD_NBYTES,
+                            "the classifier is damaged: %zu texts in all, %llu by label", c->n_rows,
+                            (unsigned long long)n_texts);
+    return AZ_OK;
+}
+
 static az_status load(az_classifier *c, const uint8_t *data, size_t n_bytes, az_error *error) {
     if (n_bytes < 4 || memcmp(data, MAGIC, 4) != 0)
         return az_error_set(error, AZ_ERROR_FORMAT, 0, "not a classifier that aizip has saved");
@@ -176,7 +188,7 @@ static az_status load(az_classifier *c, const uint8_t *data, size_t n_bytes, az_
     if (c->method == AZ_METHOD_CLASS)
         AZ_TRY(az_class_model_load(&c->model, (uint32_t)c->n_labels, &u, c->heap, error));
     else if (c->method == AZ_METHOD_COUNTS)
-        AZ_TRY(az_counts_load(&c->counts, (uint32_t)c->n_labels, &u, c->heap, error));
+        AZ_TRY(load_counts(c, &u, error));
     else if (c->method == AZ_METHOD_KNN)
         AZ_TRY(load_knn(c, &u, error));
     else

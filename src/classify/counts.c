@@ -35,6 +35,7 @@ static int compare(const void *a, const void *b) {
 
 static az_status find_features(az_counts_scratch *s, const az_feature_kinds *kinds, az_text text,
                                az_error *error) {
+    s->n = 0;
     AZ_TRY(az_features_find(&s->list, kinds, text, error));
     if (s->list.n > s->capacity) {
         az_free(s->list.heap, s->hashes);
@@ -47,7 +48,6 @@ static az_status find_features(az_counts_scratch *s, const az_feature_kinds *kin
     if (s->list.n)
         memcpy(s->hashes, s->list.hashes, s->list.n * sizeof *s->hashes);
     qsort(s->hashes, s->list.n, sizeof *s->hashes, compare);
-    s->n = 0;
     for (size_t i = 0; i < s->list.n; i++)
         if (s->n == 0 || s->hashes[s->n - 1] != s->hashes[i])
             s->hashes[s->n++] = s->hashes[i];
@@ -276,6 +276,8 @@ az_status az_counts_calibrate(az_counts *c, az_counts_scratch *s, const az_text 
         if (c->n_texts[labels[i]] < 2)
             continue; /* without it the label would not be there */
         status = find_features(s, &c->kinds, texts[i], error);
+        if (status != AZ_OK)
+            break;
         find_scores(c, s, labels[i], exact);
         for (uint32_t l = 0; l < c->n_labels; l++)
             scores[n_seen * c->n_labels + l] = (float)(exact[l] - exact[labels[i]]);
