@@ -11,6 +11,7 @@ import lzma
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -336,6 +337,18 @@ class Classify(Case):
         self.check_page(text)
         for part in ("Most surprising mistakes", "Calibration", "Confusion", "deep space"):
             self.assertIn(part, text)
+
+    def test_help_says_every_option(self):
+        source = (ROOT / "cli" / "classify_options.c").read_text()
+        names = re.findall(r'^ +{"([a-z-]+)", ', source[source.index("long_options[]"):], re.M)
+        self.assertGreater(len(names), 30)
+        said = b"".join(self.aizip(command, "--help").stdout
+                        for command in ("classify", "nearest", "ncd")).decode()
+        manual = (ROOT / "docs" / "aizip.1").read_text().replace("\\-", "-")
+        for name in names:
+            if name not in ("help", "quiet", "verbose", "threads"):  # letters, said once for all
+                self.assertRegex(said, rf"--{name}\b")
+            self.assertRegex(manual, rf"--{name}\b")
 
     def test_what_is_wrong_is_said(self):
         bad = self.file("bad.csv", b"1,a\n2,b,c\n")
