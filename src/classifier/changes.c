@@ -13,40 +13,30 @@ static size_t find_label(const az_classifier *c, az_text name) {
 
 /* One more label, the last. */
 static az_status add_label(az_classifier *c, az_text name, az_error *error) {
-    size_t n_bytes = 0, n = c->n_labels;
+    size_t n = c->n_labels;
     if (n == UINT16_MAX)
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                             "a classifier has at most %d labels", UINT16_MAX);
-    for (size_t i = 0; i < n; i++)
-        n_bytes += c->labels[i].n_bytes;
-    az_text *labels = az_alloc(c->heap, (n + 1) * sizeof *labels);
-    uint8_t *bytes = az_alloc(c->heap, n_bytes + name.n_bytes), *to = bytes;
+    az_text *names = az_alloc(c->heap, (n + 1) * sizeof *names);
     double *probabilities = az_alloc(c->heap, (n + 1) * c->n_threads * sizeof *probabilities);
     az_status status = AZ_OK;
-    if (!labels || !bytes || !probabilities)
-        status = az_alloc_failed(c->heap, n_bytes + name.n_bytes, error);
+    if (!names || !probabilities)
+        status = az_alloc_failed(c->heap, (n + 1) * c->n_threads * sizeof *probabilities, error);
+    if (status == AZ_OK) {
+        memcpy(names, c->labels, n * sizeof *names);
+        names[n] = name;
+        status = az_classifier_set_labels(c, names, n + 1, error);
+    }
     if (status == AZ_OK)
         status = az_counts_add_label(&c->counts, error);
+    az_free(c->heap, names);
     if (status != AZ_OK) {
-        az_free(c->heap, labels);
-        az_free(c->heap, bytes);
+        c->n_labels = n;
         az_free(c->heap, probabilities);
         return status;
     }
-    for (size_t i = 0; i <= n; i++) {
-        az_text from = i < n ? c->labels[i] : name;
-        if (from.n_bytes)
-            memcpy(to, from.data, from.n_bytes);
-        labels[i] = (az_text){to, from.n_bytes};
-        to += from.n_bytes;
-    }
-    az_free(c->heap, c->labels);
-    az_free(c->heap, c->bytes);
     az_free(c->heap, c->probabilities);
-    c->labels = labels;
-    c->bytes = bytes;
     c->probabilities = probabilities;
-    c->n_labels = n + 1;
     for (unsigned i = 0; i < c->n_threads; i++)
         c->workers[i].probabilities = probabilities + i * c->n_labels;
     return AZ_OK;

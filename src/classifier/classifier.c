@@ -100,6 +100,33 @@ az_status az_classifier_prepare_workers(az_classifier *c, az_error *error) {
     return AZ_OK;
 }
 
+az_status az_classifier_set_labels(az_classifier *c, const az_text *names, size_t n,
+                                   az_error *error) {
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        n_bytes += names[i].n_bytes;
+    az_text *labels = az_alloc(c->heap, n * sizeof *labels);
+    uint8_t *bytes = az_alloc(c->heap, n_bytes), *to = bytes;
+    if (!labels || !bytes) {
+        az_status status = az_alloc_failed(c->heap, n_bytes, error);
+        az_free(c->heap, labels);
+        az_free(c->heap, bytes);
+        return status;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (names[i].n_bytes)
+            memcpy(to, names[i].data, names[i].n_bytes);
+        labels[i] = (az_text){to, names[i].n_bytes};
+        to += names[i].n_bytes;
+    }
+    az_free(c->heap, c->labels);
+    az_free(c->heap, c->bytes);
+    c->labels = labels;
+    c->bytes = bytes;
+    c->n_labels = n;
+    return AZ_OK;
+}
+
 /* ---- Questions ----------------------------------------------------------------------- */
 
 void az_classifier_get_info(const az_classifier *c, az_classifier_info *info) {

@@ -65,6 +65,9 @@ az_status az_classifier_make(az_classifier **out, const az_classifier_options *o
                              const az_allocator *allocator, az_error *error);
 /* Frees what is half made. */
 az_status az_classifier_finish(az_classifier **out, az_status status);
+/* Copies the names [n], which may be those that it had. After a failure nothing has changed. */
+az_status az_classifier_set_labels(az_classifier *c, const az_text *names, size_t n,
+                                   az_error *error);
 /* What can be known only with all labels. */
 az_status az_classifier_prepare_workers(az_classifier *c, az_error *error);
 

@@ -76,39 +76,27 @@ az_status az_classifier_save(const az_classifier *c, az_write_fn write, void *op
     return status;
 }
 
-static az_status load_labels(az_classifier *c, az_unpacker *u, az_error *error) {
-    c->n_rows = (size_t)az_unpack_varint(u, UINT32_MAX);
-    c->n_labels = (size_t)az_unpack_varint(u, UINT16_MAX);
-    size_t begin = u->pos, n_bytes = 0;
-    for (size_t i = 0; i < c->n_labels && !u->failed; i++) {
-        uint64_t n = az_unpack_varint(u, UINT32_MAX);
-        az_unpack_bytes(u, n);
-        n_bytes += (size_t)n;
-    }
-    if (u->failed || c->n_labels == 0)
-        return az_error_set(error, AZ_ERROR_DAMAGED, u->pos,
-                            "the classifier's labels are damaged near byte %zu", u->pos);
-    u->pos = begin;
-    c->labels = az_alloc(c->heap, c->n_labels * sizeof *c->labels);
-    c->bytes = az_alloc(c->heap, n_bytes);
-    if (!c->labels || !c->bytes)
-        return az_alloc_failed(c->heap, n_bytes, error);
-    uint8_t *to = c->bytes;
-    for (size_t i = 0; i < c->n_labels; i++) {
-        size_t n = (size_t)az_unpack_varint(u, UINT32_MAX);
-        const uint8_t *from = az_unpack_bytes(u, n);
-        if (n)
-            memcpy(to, from, n);
-        c->labels[i] = (az_text){to, n};
-        to += n;
-    }
-    return AZ_OK;
-}
-
 static az_text load_text(az_unpacker *u, uint64_t max) {
     uint64_t n = az_unpack_varint(u, max);
     const uint8_t *data = az_unpack_bytes(u, n);
     return (az_text){data, u->failed ? 0 : (size_t)n};
+}
+
+static az_status load_labels(az_classifier *c, az_unpacker *u, az_error *error) {
+    c->n_rows = (size_t)az_unpack_varint(u, UINT32_MAX);
+    size_t n = (size_t)az_unpack_varint(u, UINT16_MAX);
+    az_text *names = az_alloc(c->heap, n * sizeof *names);
+    if (!names)
+        return az_alloc_failed(c->heap, n * sizeof *names, error);
+    for (size_t i = 0; i < n; i++)
+        names[i] = load_text(u, UINT32_MAX);
+    az_status status =
+        u->failed || n == 0
+            ? az_error_set(error, AZ_ERROR_DAMAGED, u->pos,
+                           "the classifier's labels are damaged near byte %zu", u->pos)
+            : az_classifier_set_labels(c, names, n, error);
+    az_free(c->heap, names);
+    return status;
 }
 
 static az_status load_rows(az_classifier *c, az_unpacker *u, az_error *error) {

@@ -5,23 +5,15 @@
 enum { LEVEL_CM = 3 };
 
 static az_status keep_labels(az_classifier *c, const az_dataset *train, az_error *error) {
-    c->n_labels = az_dataset_n_labels(train);
-    size_t n_bytes = 0;
-    for (size_t i = 0; i < c->n_labels; i++)
-        n_bytes += az_dataset_label(train, i).n_bytes;
-    c->labels = az_alloc(c->heap, c->n_labels * sizeof *c->labels);
-    c->bytes = az_alloc(c->heap, n_bytes);
-    if (!c->labels || !c->bytes)
-        return az_alloc_failed(c->heap, n_bytes, error);
-    uint8_t *to = c->bytes;
-    for (size_t i = 0; i < c->n_labels; i++) {
-        az_text name = az_dataset_label(train, i);
-        if (name.n_bytes)
-            memcpy(to, name.data, name.n_bytes);
-        c->labels[i] = (az_text){to, name.n_bytes};
-        to += name.n_bytes;
-    }
-    return AZ_OK;
+    size_t n = az_dataset_n_labels(train);
+    az_text *names = az_alloc(c->heap, n * sizeof *names);
+    if (!names)
+        return az_alloc_failed(c->heap, n * sizeof *names, error);
+    for (size_t i = 0; i < n; i++)
+        names[i] = az_dataset_label(train, i);
+    az_status status = az_classifier_set_labels(c, names, n, error);
+    az_free(c->heap, names);
+    return status;
 }
 
 /* Texts and labels of the rows that have one. */
