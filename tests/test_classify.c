@@ -585,6 +585,11 @@ static az_status train_and_run(const az_dataset *d, az_method method,
     double bits[512], constant;
     if (status == AZ_OK)
         status = az_classifier_run(c, &text, 1, &label, NULL, NULL, &error);
+    if (status == AZ_OK && method == AZ_METHOD_COUNTS) {
+        status = az_classifier_add(c, text, (az_text){"new", 3}, &error);
+        if (status != AZ_OK) /* and it goes on as it was */
+            assert_int_equal(az_classifier_run(c, &text, 1, &label, NULL, NULL, NULL), AZ_OK);
+    }
     if (status == AZ_OK && method != AZ_METHOD_KNN)
         status = az_classifier_explain(c, text, 0, 1, bits, &constant, &error);
     if (status == AZ_OK)

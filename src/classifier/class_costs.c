@@ -109,12 +109,14 @@ typedef struct priming {
     const az_class_costs_setup *setup;
     const uint8_t *is;
     uint8_t which;      /* rows of this mark */
+    uint32_t first;     /* label of this run */
     size_t *n_left_out; /* [n_labels] */
 } priming;
 
-static void prime_label(void *arg, uint32_t label, unsigned worker) {
+static void prime_label(void *arg, uint32_t part, unsigned worker) {
     (void)worker;
     priming *p = arg;
+    uint32_t label = p->first + part;
     const az_class_costs_setup *s = p->setup;
     for (size_t i = 0; i < s->n_rows; i++)
         if (s->row_labels[i] == label && p->is[i] == p->which &&
@@ -124,14 +126,21 @@ static void prime_label(void *arg, uint32_t label, unsigned worker) {
 
 static az_status prime(az_class_costs *c, const az_class_costs_setup *s, const uint8_t *is,
                        uint8_t which, az_error *error) {
-    priming p = {c, s, is, which, az_alloc(c->heap, c->n_labels * sizeof *p.n_left_out)};
+    uint32_t n_labels = (uint32_t)c->n_labels, n_threads = az_pool_n_threads(c->pool);
+    priming p = {.c = c, .setup = s, .is = is, .which = which};
+    p.n_left_out = az_alloc(c->heap, n_labels * sizeof *p.n_left_out);
     if (!p.n_left_out)
-        return az_alloc_failed(c->heap, c->n_labels * sizeof *p.n_left_out, error);
-    az_pool_run(c->pool, prime_label, &p, (uint32_t)c->n_labels);
-    for (size_t i = 0; i < c->n_labels; i++)
+        return az_alloc_failed(c->heap, n_labels * sizeof *p.n_left_out, error);
+    az_status status = AZ_OK;
+    for (; p.first < n_labels && status == AZ_OK; p.first += n_threads) {
+        uint32_t left = n_labels - p.first;
+        az_pool_run(c->pool, prime_label, &p, left < n_threads ? left : n_threads);
+        status = say_done(s, which ? 100 : (unsigned)(70 * (uint64_t)p.first / n_labels), error);
+    }
+    for (uint32_t i = 0; i < n_labels; i++)
         c->n_left_out += p.n_left_out[i];
     az_free(c->heap, p.n_left_out);
-    return AZ_OK;
+    return status;
 }
 
 static az_status open_primed(az_class_costs *c, const az_class_costs_setup *s, az_error *error) {
