@@ -695,6 +695,45 @@ AZ_API az_status az_scorer_run(az_scorer *scorer, const void *text, size_t n_byt
 AZ_API uint64_t az_scorer_peak_memory(const az_scorer *scorer);
 AZ_API void az_scorer_close(az_scorer **scorer);
 
+/* ---- Surprise --------------------------------------------------------- */
+
+/* Where the bits of an archive go. An encoder that is told to says of each token, with a language
+ * model, or each byte, without, what it has spent on it, and what it had expected instead. */
+
+typedef struct az_surprise_guess {
+    az_text text;  /* a byte, or with a model a token's bytes */
+    uint64_t cost; /* what it would have cost, times AZ_COST_BIT */
+} az_surprise_guess;
+
+#define AZ_SURPRISE_GUESSES_MAX 5
+
+typedef struct az_surprise_part {
+    uint64_t first_byte; /* in the content */
+    size_t n_bytes;
+    const uint32_t *costs; /* [n_bytes] of each byte, times AZ_COST_BIT; stored: 8 bits */
+    uint64_t cost;         /* of all of them */
+    uint32_t rank;         /* 1: nothing was likelier; 0: not known */
+    uint32_t n_guesses;    /* at most AZ_SURPRISE_GUESSES_MAX */
+    const az_surprise_guess *guesses; /* the likeliest first. Without a model what each would cost
+                                         in the archive; with one what the model alone thinks */
+} az_surprise_part;
+
+/* Called for each part, in order, when its block is given out. What it points to lives until it
+ * returns. */
+typedef void (*az_surprise_fn)(void *opaque, const az_surprise_part *part);
+
+/* Parts that begin before byte n_guessed of the content have a rank and guesses, which takes about
+ * five times as long without a model. Takes 5 bytes of memory more for each of a block. Only before
+ * the first az_encoder_run(). */
+AZ_API az_status az_encoder_set_surprise(az_encoder *encoder, az_surprise_fn fn, void *opaque,
+                                         uint64_t n_guessed, az_error *error);
+
+/* Encodes the text, as the encoder is set, and throws the archive away: for its size and for what
+ * the surprise function says. The costs and *frame_cost, which is what headers, checks and the
+ * index take, add up to *archive_nbytes. Afterwards the encoder can only be closed. */
+AZ_API az_status az_surprise_run(az_encoder *encoder, const void *text, size_t n_bytes,
+                                 uint64_t *archive_nbytes, int64_t *frame_cost, az_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -208,6 +208,107 @@ static void pieces_do_not_matter(void **state) {
     az_heap_close(&heap);
 }
 
+/* What a byte would cost here: a copy of the predictor codes it. */
+static uint64_t cost_in_copy(az_predictor *copy, const az_predictor *from, uint8_t *block,
+                             size_t pos, int byte) {
+    az_range_encoder rc;
+    block[pos] = (uint8_t)byte;
+    az_predictor_copy(copy, from, block);
+    az_range_encoder_init(&rc, NULL, 0);
+    uint64_t before = az_coded_cost(&rc);
+    az_predictor_encode(copy, &rc, 1);
+    return az_coded_cost(&rc) - before;
+}
+
+/* Each of the 256 bytes is coded by a copy: what was guessed must be the dearest of all in order,
+ * with the same costs but for rounding. */
+static void compare_guesses(const az_guesses *g, const uint64_t *costs, int actual) {
+    enum { ROUNDED = 64 }; /* 2^-18 bits: the coder's interval is cut short */
+    uint32_t rank = 1, doubtful = 0;
+    for (int i = 0; i < 256; i++) {
+        uint64_t gap =
+            costs[i] > costs[actual] ? costs[i] - costs[actual] : costs[actual] - costs[i];
+        if (i != actual && gap <= ROUNDED)
+            doubtful++;
+        else
+            rank += costs[i] < costs[actual];
+    }
+    assert_in_range(g->rank, rank, rank + doubtful);
+    assert_int_equal(g->n, AZ_GUESSES_MAX);
+    for (uint32_t k = 0; k < g->n; k++) {
+        uint64_t cost = costs[g->guess[k].string];
+        assert_in_range(g->guess[k].cost + ROUNDED, cost, cost + 2 * ROUNDED);
+        uint32_t cheaper = 0;
+        for (int i = 0; i < 256; i++)
+            cheaper += costs[i] + ROUNDED < cost;
+        assert_in_range(cheaper, 0, k);
+        assert_true(k == 0 || g->guess[k - 1].cost <= g->guess[k].cost);
+    }
+}
+
+static void guesses_are_what_bytes_would_cost(void **state) {
+    static const int levels[] = {1, 2, 3, 5, 7, 9};
+    enum { N = 1500, FROM = 200, EVERY = 61 };
+    static uint8_t block[N], other[N];
+    (void)state;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        for (int fill = 0; fill < N_FILLS; fill++) {
+            az_heap *heap;
+            assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+            az_predictor *predictor = open_predictor(heap, levels[i], N);
+            az_predictor *copy = open_predictor(heap, levels[i], N);
+            az_range_encoder rc;
+            fills[fill](block, N, 5);
+            memcpy(other, block, N);
+            az_range_encoder_init(&rc, NULL, 0);
+            az_predictor_begin(predictor, block, N);
+            az_predictor_encode(predictor, &rc, FROM);
+            for (size_t pos = FROM; pos < N; pos += EVERY) {
+                az_guesses guesses;
+                uint64_t costs[256];
+                for (int byte = 0; byte < 256; byte++)
+                    costs[byte] = cost_in_copy(copy, predictor, other, pos, byte);
+                other[pos] = block[pos];
+                az_predictor_guess(predictor, block[pos], &guesses);
+                compare_guesses(&guesses, costs, block[pos]);
+                az_predictor_encode(predictor, &rc, N - pos < EVERY ? N - pos : EVERY);
+            }
+            az_predictor_close(&copy);
+            az_predictor_close(&predictor);
+            az_heap_close(&heap);
+        }
+    }
+}
+
+/* Guessing before each byte changes nothing of the code. */
+static void guessing_leaves_no_trace(void **state) {
+    static uint8_t block[N_BYTES], message[2 * N_BYTES + 64];
+    (void)state;
+    for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
+        for (int fill = 0; fill < N_FILLS; fill++) {
+            az_heap *heap;
+            assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
+            az_predictor *predictor = open_predictor(heap, level, N_BYTES);
+            const uint8_t *plain;
+            fills[fill](block, N_BYTES, 9);
+            az_range_encoder rc;
+            az_range_encoder_init(&rc, message, sizeof message);
+            az_predictor_begin(predictor, block, N_BYTES);
+            for (size_t pos = 0; pos < N_BYTES; pos++) {
+                az_guesses guesses;
+                if (pos % 8 < 3)
+                    az_predictor_guess(predictor, block[pos], &guesses);
+                az_predictor_encode(predictor, &rc, 1);
+            }
+            size_t n = az_range_encoder_finish(&rc);
+            assert_int_equal(code_of(predictor, block, N_BYTES, N_BYTES, &plain), n);
+            assert_memory_equal(plain, message, n);
+            az_predictor_close(&predictor);
+            az_heap_close(&heap);
+        }
+    }
+}
+
 static void memory_is_what_was_said(void **state) {
     (void)state;
     static const size_t sizes[] = {1, 100, 1000, 4097, 65536, 70000, 1 << 20, 5000000, 1 << 24};
@@ -342,6 +443,8 @@ int main(void) {
         cmocka_unit_test(beginning_anew_forgets_half_a_block),
         cmocka_unit_test(nothing_ahead_is_read),
         cmocka_unit_test(pieces_do_not_matter),
+        cmocka_unit_test(guesses_are_what_bytes_would_cost),
+        cmocka_unit_test(guessing_leaves_no_trace),
         cmocka_unit_test(memory_is_what_was_said),
         cmocka_unit_test(limit_below_the_need_is_refused),
         cmocka_unit_test(levels_and_methods_are_sensible),

@@ -173,6 +173,11 @@ az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nby
     const az_cm_engine *engine = engine_named(az_kernels_get(az_cpu_features())->name);
     cm->code = engine->code[level];
     cm->code_string = engine->code_string;
+    cm->guess = az_cm_guess_plain;
+#if defined(__x86_64__)
+    if (engine != &az_cm_engine_plain)
+        cm->guess = az_cm_guess_avx2;
+#endif
     az_cm_tables_init(&cm->tables);
     *out = cm;
     return AZ_OK;
@@ -357,6 +362,10 @@ uint32_t az_cm_lane_left(const az_cm_lane *lane) {
     return lane->end - lane->at.pos;
 }
 
+void az_cm_trace(az_cm *cm, uint32_t *costs) {
+    cm->costs = costs;
+}
+
 uint32_t az_cm_code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
                            az_range_decoder *dec, uint8_t *block, const az_cm_strings *strings,
                            const uint64_t *sums, uint32_t index) {
@@ -366,4 +375,24 @@ uint32_t az_cm_code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
 void az_cm_code(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t *block,
                 size_t n_bytes) {
     cm->code(cm, enc, dec, block, n_bytes);
+}
+
+/* ---- What may come ------------------------------------------------------------ */
+
+void az_guesses_add(az_guesses *g, uint32_t string, uint64_t cost) {
+    uint32_t at = g->n;
+    while (at > 0 && (cost < g->guess[at - 1].cost ||
+                      (cost == g->guess[at - 1].cost && string < g->guess[at - 1].string)))
+        at--;
+    if (at == AZ_GUESSES_MAX)
+        return;
+    g->n += g->n < AZ_GUESSES_MAX;
+    for (uint32_t i = g->n - 1; i > at; i--)
+        g->guess[i] = g->guess[i - 1];
+    g->guess[at].string = string;
+    g->guess[at].cost = (uint32_t)cost;
+}
+
+void az_cm_guess(az_cm *cm, uint32_t actual, az_guesses *guesses) {
+    cm->guess(cm, actual, guesses);
 }

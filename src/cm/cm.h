@@ -29,6 +29,27 @@ void az_cm_code(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t
  * on it reads `block`, which holds the same bytes so far. */
 void az_cm_copy(az_cm *to, const az_cm *from, const uint8_t *block);
 
+/* ---- What may come --------------------------------------------------------------- */
+
+enum { AZ_GUESSES_MAX = AZ_SURPRISE_GUESSES_MAX };
+
+/* The likeliest of all that may come, the likeliest first. */
+typedef struct az_guesses {
+    uint32_t rank; /* of what comes: one more than there are likelier ones */
+    uint32_t n;
+    struct {
+        uint32_t string; /* a byte, or with a language model a string of the vocabulary */
+        uint32_t cost;   /* bits times AZ_COST_BIT */
+    } guess[AZ_GUESSES_MAX];
+} az_guesses;
+
+/* Puts one in its place, if it belongs there: of equal ones the lower string first. */
+void az_guesses_add(az_guesses *guesses, uint32_t string, uint64_t cost);
+
+/* Which bytes may come next in az_cm_code(), where `actual` will: exactly what each would cost.
+ * Not at level AZ_CM_HINTED. The predictor is as before. Takes about as long as coding 5 bytes. */
+void az_cm_guess(az_cm *cm, uint32_t actual, az_guesses *guesses);
+
 /* ---- With a language model -------------------------------------------------------
  *
  * Level AZ_CM_HINTED: the block is cut into lanes, each a course of tokens; the tokens of all
@@ -53,6 +74,10 @@ uint64_t az_cm_lane_nbytes(void);
  * be zeros and is written to here, in both directions. */
 void az_cm_lane_begin(const az_cm *cm, az_cm_lane *lane, uint32_t first, uint32_t end);
 uint32_t az_cm_lane_left(const az_cm_lane *lane); /* bytes still to be coded */
+
+/* What each byte costs, with what says whether the token ends there, is added to costs[its place in the
+ * block] from now on, times AZ_COST_BIT; NULL: no more. For encoding. */
+void az_cm_trace(az_cm *cm, uint32_t *costs);
 
 /* Codes the next token of a lane that has bytes left: number `index` of the strings, into enc;
  * or, when that is NULL, out of dec. sums[n + 1]: the mass of the strings before each, each

@@ -180,20 +180,23 @@ static uint32_t code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
     az_cm_course_begin(&c, strings, sums);
     const uint8_t *string = enc ? strings->bytes + strings->starts[index] : NULL;
     uint32_t string_nbytes = enc ? strings->starts[index + 1] - strings->starts[index] : 0;
+    uint64_t spent = cm->costs && enc ? az_coded_cost(enc) : 0;
     for (;;) {
         code_hinted_byte(cm, l, &now, enc, dec, block, &c, enc ? string[c.n_bytes] : 0);
+        uint32_t pos = cm->at.pos - 1;
         bool may_end = az_cm_course_may_end(&c), may_go_on = az_cm_course_may_go_on(&c);
-        if (cm->at.pos == lane->end) {
-            index = may_end ? c.low : strings->n;
-            break;
-        }
+        bool last = cm->at.pos == lane->end;
         int ends = may_end;
-        if (may_end && may_go_on)
+        if (may_end && may_go_on && !last)
             ends = code_end(cm, enc, dec, string_nbytes == c.n_bytes + 1,
                             az_cm_share(az_cm_course_mass(&c, c.low + 1, c.high),
                                         az_cm_course_mass(&c, c.low, c.low + 1)));
-        if (ends) {
-            index = c.low;
+        if (cm->costs && enc) {
+            cm->costs[pos] += (uint32_t)(az_coded_cost(enc) - spent);
+            spent = az_coded_cost(enc);
+        }
+        if (last || ends) {
+            index = may_end ? c.low : strings->n;
             break;
         }
         az_cm_course_go_on(&c);

@@ -152,11 +152,13 @@ struct az_cm {
     /* With a language model. */
     az_cm_hinted *hinted;
     int hint_x[AZ_CM_HINTS];
+    uint32_t *costs; /* [n_bytes] where what bytes cost is added, or NULL */
 
     az_cm_tables tables;
     const az_cm_level *level;
     az_cm_code_fn code; /* of this level and instruction set */
     az_cm_string_fn code_string;
+    void (*guess)(az_cm *cm, uint32_t actual, az_guesses *out);
     az_heap *heap;
     void *arena;
     bool used; /* tables hold something */
@@ -201,6 +203,12 @@ typedef struct az_cm_engine {
     az_cm_code_fn code[AZ_CM_LEVELS]; /* [level] */
     az_cm_string_fn code_string;
 } az_cm_engine;
+
+typedef void (*az_cm_guess_fn)(az_cm *cm, uint32_t actual, az_guesses *out);
+extern const az_cm_guess_fn az_cm_guess_plain;
+#if defined(__x86_64__)
+extern const az_cm_guess_fn az_cm_guess_avx2;
+#endif
 
 extern const az_cm_engine az_cm_engine_plain;
 #if defined(__x86_64__)

@@ -43,6 +43,35 @@ size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n
     return az_range_encoder_finish(&rc);
 }
 
+bool az_block_trace(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
+                    az_trace *trace, az_block_tick_fn tick, void *opaque) {
+    az_range_encoder rc;
+    az_range_encoder_init(&rc, NULL, 0);
+    az_predictor_begin(predictor, content, n_bytes);
+    trace->by_strings = false;
+    uint64_t spent = az_coded_cost(&rc);
+    for (size_t pos = 0; pos < n_bytes; pos++) {
+        if (pos < trace->n_guesses)
+            az_predictor_guess(predictor, content[pos], &trace->guesses[pos]);
+        az_predictor_encode(predictor, &rc, 1);
+        trace->costs[pos] = (uint32_t)(az_coded_cost(&rc) - spent);
+        trace->ends[pos] = 1;
+        spent = az_coded_cost(&rc);
+        if (pos % TICK_NBYTES == 0 && !tick(opaque, pos, rc.pos))
+            return false;
+    }
+    return true;
+}
+
+void az_block_trace_stored(size_t n_bytes, az_trace *trace) {
+    trace->by_strings = false;
+    for (size_t i = 0; i < n_bytes; i++) {
+        trace->costs[i] = (uint32_t)(8 * AZ_COST_BIT);
+        trace->ends[i] = 1;
+    }
+    memset(trace->guesses, 0, trace->n_guesses * sizeof *trace->guesses);
+}
+
 bool az_block_decode(az_predictor *predictor, uint8_t *content, size_t n_bytes,
                      const uint8_t *coded, size_t coded_nbytes, az_block_tick_fn tick,
                      void *opaque) {

@@ -34,6 +34,13 @@ typedef bool (*az_block_tick_fn)(void *opaque, size_t n_content, size_t n_coded)
 size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
                        uint8_t *coded, size_t capacity, az_block_tick_fn tick, void *opaque);
 
+/* What az_block_encode() spends on each byte, into a trace for the block. False: the tick said
+ * stop. */
+bool az_block_trace(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
+                    az_trace *trace, az_block_tick_fn tick, void *opaque);
+/* The same of a block that is stored: 8 bits a byte, and no guesses. */
+void az_block_trace_stored(size_t n_bytes, az_trace *trace);
+
 /* Whether content[0..n_bytes), at least AZ_NOISE_MIN_NBYTES, can be coded in less
  * by no model. scratch has AZ_NOISE_SCRATCH_NBYTES or more. */
 #define AZ_NOISE_MIN_NBYTES ((size_t)1 << 20)
@@ -71,6 +78,8 @@ typedef struct az_job {
     uint64_t content_offset; /* decoder: in the frame */
     uint64_t offset;         /* decoder: in the archive */
     bool failed;             /* decoder: the payload does not give the content */
+    az_trace trace;          /* encoder: to be filled, */
+    bool is_traced;          /* if this says so */
     az_status status;        /* with a model: what went wrong, beside that */
     az_error error;
 

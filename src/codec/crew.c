@@ -60,12 +60,23 @@ static az_lm_coder lm_coder(const az_worker *worker) {
                          .verify = c->verify};
 }
 
+/* What the block's bytes cost, unless the model has said so already. */
+static void trace_job(az_worker *worker, az_job *job, job_run *run) {
+    const az_block_header *block = &job->block;
+    if (block->stored)
+        az_block_trace_stored(block->content_nbytes, &job->trace);
+    else if (!worker->mixed || job->coded.data[0] == 0)
+        az_block_trace(worker->predictor, job->content.data, block->content_nbytes, &job->trace,
+                       job_tick, run);
+}
+
 static void encode_job(az_worker *worker, az_job *job, job_run *run) {
     az_block_header *block = &job->block;
     size_t n = SIZE_MAX;
     /* A byte saved is the least for which it is coded. */
     if (block->content_nbytes > 0 && worker->mixed) {
         az_lm_coder coder = lm_coder(worker);
+        coder.trace = job->is_traced ? &job->trace : NULL;
         job->status =
             az_lm_block_encode(&coder, job->content.data, block->content_nbytes, job->coded.data,
                                block->content_nbytes - 1, &n, job_tick, run, &job->error);
@@ -77,6 +88,8 @@ static void encode_job(az_worker *worker, az_job *job, job_run *run) {
     block->payload_nbytes = block->stored ? block->content_nbytes : (uint32_t)n;
     if (!block->stored)
         block->content_check = az_check(job->content.data, block->content_nbytes);
+    if (job->is_traced && job->status == AZ_OK)
+        trace_job(worker, job, run);
 }
 
 static void decode_job(az_worker *worker, az_job *job, job_run *run) {

@@ -29,7 +29,11 @@ struct az_encoder {
     char model_name[64];
     uint32_t window_set, overlap_set, n_lanes_set; /* 0: by the level */
     bool verify;
-    az_coding coding; /* what follows from that */
+    az_surprise_fn surprise; /* or NULL */
+    void *surprise_opaque;
+    uint64_t n_guessed;   /* bytes of the content */
+    uint64_t traced_cost; /* all that the surprise function was told */
+    az_coding coding;     /* what follows from that */
     int threads;
     uint64_t block_nbytes_set; /* 0: the level's own */
     int64_t content_nbytes;    /* as told; -1: unknown */
@@ -93,6 +97,13 @@ az_status az_encoder_open(az_encoder **out, const az_allocator *allocator, az_er
     return AZ_OK;
 }
 
+static void close_trace(az_trace *trace, az_heap *heap) {
+    az_free(heap, trace->costs);
+    az_free(heap, trace->ends);
+    az_free(heap, trace->guesses);
+    *trace = (az_trace){0};
+}
+
 void az_encoder_close(az_encoder **encoder) {
     if (!encoder || !*encoder)
         return;
@@ -102,6 +113,7 @@ void az_encoder_close(az_encoder **encoder) {
     for (int i = 0; i < e->n_slots; i++) {
         az_buffer_close(&e->jobs[i].content, heap);
         az_buffer_close(&e->jobs[i].coded, heap);
+        close_trace(&e->jobs[i].trace, heap);
     }
     az_free(heap, e->jobs);
     az_index_writer_close(&e->index, heap);
@@ -182,6 +194,17 @@ az_status az_encoder_set_engine(az_encoder *e, az_engine *engine, const char *na
     e->engine = engine;
     if (engine)
         memcpy(e->model_name, name, strlen(name) + 1);
+    return AZ_OK;
+}
+
+az_status az_encoder_set_surprise(az_encoder *e, az_surprise_fn fn, void *opaque,
+                                  uint64_t n_guessed, az_error *error) {
+    if (e->started)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "parameters can't be set once encoding has begun");
+    e->surprise = fn;
+    e->surprise_opaque = opaque;
+    e->n_guessed = n_guessed;
     return AZ_OK;
 }
 
@@ -268,6 +291,92 @@ static az_status start(az_encoder *e, az_error *error) {
     return AZ_OK;
 }
 
+/* ---- Surprise -------------------------------------------------------------------- */
+
+/* Room for what a block's bytes cost. */
+static az_status open_trace(az_encoder *e, az_job *job, size_t n_bytes, az_error *error) {
+    az_trace *t = &job->trace;
+    uint64_t first = e->n_blocks * e->block_nbytes;
+    uint64_t n = e->n_guessed > first ? e->n_guessed - first : 0;
+    close_trace(t, e->heap);
+    t->n_guesses = n < n_bytes ? (size_t)n : n_bytes;
+    t->costs = az_alloc(e->heap, n_bytes * sizeof *t->costs);
+    t->ends = az_alloc(e->heap, n_bytes);
+    t->guesses = az_alloc(e->heap, t->n_guesses * sizeof *t->guesses);
+    job->is_traced = true;
+    return t->costs && t->ends && t->guesses
+               ? AZ_OK
+               : az_alloc_failed(e->heap, n_bytes * sizeof *t->costs, error);
+}
+
+/* What the guesses for the token at `at` are, as bytes. letters: all bytes. */
+static void put_guesses(const az_encoder *e, const az_trace *t, size_t at, const uint8_t *letters,
+                        az_surprise_guess *guesses, az_surprise_part *part) {
+    if (at >= t->n_guesses)
+        return;
+    const az_guesses *g = &t->guesses[at];
+    part->rank = g->rank;
+    part->n_guesses = g->n;
+    part->guesses = guesses;
+    for (uint32_t i = 0; i < g->n; i++) {
+        uint32_t string = g->guess[i].string;
+        guesses[i].cost = g->guess[i].cost;
+        guesses[i].text = (az_text){letters + (string & 255), 1};
+        if (t->by_strings) {
+            const az_cm_strings *s = &az_lm_server_vocabulary(e->engine->server)->strings;
+            guesses[i].text =
+                (az_text){s->bytes + s->starts[string], s->starts[string + 1] - s->starts[string]};
+        }
+    }
+}
+
+static void tell_surprise(az_encoder *e, const az_job *job) {
+    az_surprise_guess guesses[AZ_GUESSES_MAX];
+    uint8_t letters[256];
+    const az_trace *t = &job->trace;
+    uint64_t first = job->block.number * e->block_nbytes;
+    for (unsigned i = 0; i < 256; i++)
+        letters[i] = (uint8_t)i;
+    for (size_t at = 0, end; at < job->block.content_nbytes; at = end) {
+        az_surprise_part part = {.first_byte = first + at, .costs = t->costs + at};
+        for (end = at; end < job->block.content_nbytes; end++) {
+            part.cost += t->costs[end];
+            if (t->ends[end])
+                break;
+        }
+        end += end < job->block.content_nbytes; /* a lane may end within a token */
+        part.n_bytes = end - at;
+        put_guesses(e, t, at, letters, guesses, &part);
+        e->traced_cost += part.cost;
+        e->surprise(e->surprise_opaque, &part);
+    }
+}
+
+static az_status count_archive(az_encoder *e, const void *text, size_t n_bytes,
+                               uint64_t *archive_nbytes, az_error *error) {
+    uint8_t out[1 << 14];
+    az_input input = {text, n_bytes, 0};
+    for (int done = 0; !done;) {
+        az_output output = {out, sizeof out, 0};
+        AZ_TRY(az_encoder_run(e, &input, &output, AZ_FINISH, &done, error));
+        *archive_nbytes += output.pos;
+    }
+    return AZ_OK;
+}
+
+az_status az_surprise_run(az_encoder *e, const void *text, size_t n_bytes, uint64_t *archive_nbytes,
+                          int64_t *frame_cost, az_error *error) {
+    uint64_t n = 0;
+    if (!e || (!text && n_bytes) || !archive_nbytes || !frame_cost)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "az_surprise_run: a pointer is NULL");
+    AZ_TRY(az_encoder_set(e, AZ_PARAM_CONTENT_SIZE, (int64_t)n_bytes, error));
+    AZ_TRY(count_archive(e, text, n_bytes, &n, error));
+    *archive_nbytes = n;
+    *frame_cost = (int64_t)(n * 8 * AZ_COST_BIT - e->traced_cost);
+    return AZ_OK;
+}
+
 /* ---- Output ---------------------------------------------------------------------- */
 
 static void add_piece(az_encoder *e, const uint8_t *data, size_t n_bytes) {
@@ -282,6 +391,8 @@ static az_status give_job(az_encoder *e, az_error *error) {
             *error = job->error;
         return job->status;
     }
+    if (job->is_traced)
+        tell_surprise(e, job);
     const uint8_t *payload = job->block.stored ? job->content.data : job->coded.data;
     size_t n = 0;
     if (job->block.number == 0) {
@@ -363,6 +474,7 @@ static void free_unused_buffers(az_encoder *e) {
         az_job *job = &e->jobs[(e->first_job + i) % e->n_slots];
         az_buffer_close(&job->content, e->heap);
         az_buffer_close(&job->coded, e->heap);
+        close_trace(&job->trace, e->heap);
     }
 }
 
@@ -399,6 +511,9 @@ static az_status hand_over(az_encoder *e, bool last, bool *ready, az_error *erro
     job->block.content_nbytes = (uint32_t)n;
     if (n > 0)
         AZ_TRY(az_crew_prepare(&e->crew, &e->coding, n, error));
+    job->is_traced = false;
+    if (n > 0 && e->surprise)
+        AZ_TRY(open_trace(e, job, n, error));
     e->n_blocks++;
     e->collecting = false;
     e->all_in = last;

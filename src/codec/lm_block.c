@@ -80,8 +80,10 @@ static az_status mix(az_lm_coder *c, const uint8_t *content, size_t n_bytes, uin
     if (!mixed)
         return az_alloc_failed(c->heap, capacity, error);
     p->counts = true;
+    az_mixed_trace(c->mixed, c->trace);
     az_status status = az_mixed_encode(c->mixed, &c->settings, c->level, c->n_lanes, content,
                                        n_bytes, mixed, capacity, &n, phase_tick, p, error);
+    az_mixed_trace(c->mixed, NULL);
     if (status == AZ_OK && n != SIZE_MAX && c->verify)
         status = verify(c, content, n_bytes, mixed, n, p, error);
     if (status == AZ_OK && n != SIZE_MAX) {

@@ -19,6 +19,7 @@ typedef struct az_lm_coder {
     int level;        /* the user's: chooses the lanes, */
     uint32_t n_lanes; /* unless they are given */
     bool verify;
+    az_trace *trace; /* encoder: filled where the model is used, or NULL */
 } az_lm_coder;
 
 /* As az_block_encode(): *coded_nbytes is SIZE_MAX if it does not fit, or the tick said stop. */

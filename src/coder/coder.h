@@ -134,4 +134,15 @@ static inline int az_range_decode_bit(az_range_decoder *rc, uint32_t prob) {
     return bit;
 }
 
+/* ---- What it costs ---------------------------------------------------------- */
+
+/* Costs are bits times AZ_COST_BIT, so that they are the same integers everywhere. */
+
+/* log2(x) * AZ_COST_BIT, to the nearest; x is at least 1. */
+uint64_t az_log2_cost(uint64_t x);
+
+/* What a coder has spent since az_range_encoder_init(), to a fraction of a bit, and 0 or a constant
+ * more: differences count. */
+uint64_t az_coded_cost(const az_range_encoder *rc);
+
 #endif

@@ -11,15 +11,6 @@
 #include "../transformer/transformer.h"
 #include "primed.h"
 
-/* Costs are bits times AZ_COST_BIT, so that they are the same integers everywhere. */
-
-/* log2(x) * AZ_COST_BIT, to the nearest; x is at least 1. */
-uint64_t az_log2_cost(uint64_t x);
-
-/* What a coder has spent since az_range_encoder_init(), to a fraction of a bit, and 0 or a constant
- * more: differences count. */
-uint64_t az_coded_cost(const az_range_encoder *rc);
-
 /* Code points; a byte that is part of no valid one counts as one. */
 uint64_t az_count_characters(const uint8_t *text, size_t n_bytes);
 

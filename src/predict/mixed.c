@@ -22,6 +22,7 @@ typedef struct lane {
     az_lm_cache *cache;
     const uint32_t *tokens; /* encoder: strings' numbers, [n_tokens] */
     uint32_t n_tokens;
+    uint32_t end;         /* in the block */
     uint32_t n_coded;     /* tokens */
     uint32_t n_fed;       /* tokens that the cache has seen, the start included */
     uint32_t *latest;     /* [overlap] ring of tokens coded, for feeding again */
@@ -39,6 +40,7 @@ struct az_mixed {
     lane lanes[AZ_MIXED_LANES_MAX];
     uint32_t n_lanes;
     bool check;
+    az_trace *trace;   /* or NULL */
     uint64_t n_rounds; /* of this block */
     uint32_t n_caches; /* lanes that have one, of this window and run */
     uint32_t window, max_run, overlap;
@@ -83,6 +85,10 @@ az_status az_mixed_open(az_mixed **out, az_lm_server *server, az_heap *heap, az_
 
 void az_mixed_check(az_mixed *m, bool check) {
     m->check = check;
+}
+
+void az_mixed_trace(az_mixed *m, az_trace *trace) {
+    m->trace = trace;
 }
 
 static void close_caches(az_mixed *m) {
@@ -268,6 +274,36 @@ static void learn_part(void *arg, uint32_t part, unsigned worker) {
             az_bias_learn(&m->bias, m->sums + i * sums_stride(m), n, first, end, m->came[i]);
 }
 
+/* The likeliest strings, and the rank of the one that comes, by the model alone. */
+static void guess_strings(const uint64_t *sums, uint32_t n, uint32_t actual, az_guesses *out) {
+    uint64_t mass = sums[actual + 1] - sums[actual], all = az_log2_cost(sums[n]), least = 0;
+    *out = (az_guesses){.rank = 1};
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t other = sums[i + 1] - sums[i];
+        out->rank += other > mass || (other == mass && i < actual);
+        if (other <= least)
+            continue;
+        az_guesses_add(out, i, all - az_log2_cost(other));
+        if (out->n == AZ_GUESSES_MAX) {
+            uint32_t last = out->guess[AZ_GUESSES_MAX - 1].string;
+            least = sums[last + 1] - sums[last];
+        }
+    }
+}
+
+/* Before the next token of a lane is coded: what might come; and after it. */
+static void trace_guesses(const az_mixed *m, const lane *l, const uint64_t *sums) {
+    uint32_t pos = l->end - az_cm_lane_left(l->cm);
+    if (m->trace && pos < m->trace->n_guesses)
+        guess_strings(sums, m->vocabulary->strings.n, l->tokens[l->n_coded],
+                      &m->trace->guesses[pos]);
+}
+
+static void trace_end(const az_mixed *m, const lane *l) {
+    if (m->trace)
+        m->trace->ends[l->end - az_cm_lane_left(l->cm) - 1] = 1;
+}
+
 /* Step `step` of the round: one token of each lane that has one. */
 static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_range_decoder *dec,
                       uint8_t *block) {
@@ -279,9 +315,13 @@ static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_rang
         m->came[i] = strings->n;
         if (!runs(l, step))
             continue;
-        uint32_t string =
-            az_cm_code_string(m->cm, l->cm, enc, dec, block, strings, m->sums + i * sums_stride(m),
-                              l->tokens ? l->tokens[l->n_coded] : 0);
+        const uint64_t *sums = m->sums + i * sums_stride(m);
+        if (enc)
+            trace_guesses(m, l, sums);
+        uint32_t string = az_cm_code_string(m->cm, l->cm, enc, dec, block, strings, sums,
+                                            l->tokens ? l->tokens[l->n_coded] : 0);
+        if (enc)
+            trace_end(m, l);
         m->came[i] = string;
         l->done = az_cm_lane_left(l->cm) == 0;
         if (!l->done)
@@ -342,6 +382,7 @@ static void begin(az_mixed *m, uint8_t *block, size_t n_bytes, const uint32_t *e
         lane *l = &m->lanes[i];
         l->cm = (az_cm_lane *)(void *)(m->cm_lanes + i * az_cm_lane_nbytes());
         az_cm_lane_begin(m->cm, l->cm, i ? ends[i - 1] : 0, ends[i]);
+        l->end = ends[i];
         az_lm_cache_reset(l->cache);
         l->tokens = NULL;
         l->n_tokens = l->n_coded = l->n_fed = 0;
@@ -436,6 +477,9 @@ static az_status encode(az_mixed *m, const az_mixed_settings *settings, int leve
     uint32_t n_ahead = n_lanes < ROUND_ROWS ? ROUND_ROWS / n_lanes : 1;
     AZ_TRY(take_all(m, settings, n_bytes, n_lanes, n_ahead, error));
     begin(m, m->history, n_bytes, ends, n_lanes);
+    az_cm_trace(m->cm, m->trace ? m->trace->costs : NULL);
+    if (m->trace)
+        m->trace->by_strings = true;
     for (uint32_t i = 0; i < n_lanes; i++) {
         m->lanes[i].tokens = m->ids + firsts[i];
         m->lanes[i].n_tokens = firsts[i + 1] - firsts[i];

@@ -10,6 +10,7 @@
 
 #include "../coder/coder.h"
 #include "lm_server.h"
+#include "trace.h"
 
 /* Raised whenever the same block, model and settings give another payload, beside
  * AZ_CM_VERSION and AZ_LM_VERSION. */
@@ -38,6 +39,9 @@ void az_mixed_close(az_mixed **mixed);
 /* From now on, in one step of 16, a lane in turn is computed again with other kernels while
  * decoding: a kernel that is wrong the same way twice agrees with itself. */
 void az_mixed_check(az_mixed *mixed, bool check);
+
+/* From now on, what is encoded is traced, in arrays for the block; NULL: no more. */
+void az_mixed_trace(az_mixed *mixed, az_trace *trace);
 
 /* Lanes of a block of n_tokens by default: about 4,096 tokens each, at level 1 as many as can be,
  * at level 9 one. */

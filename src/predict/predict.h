@@ -46,6 +46,10 @@ void az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_
  * for blocks of no less than from's. `block` holds the same bytes so far, and those to come. */
 void az_predictor_copy(az_predictor *to, const az_predictor *from, const uint8_t *block);
 
+/* Which bytes may come next, where `actual` will: exactly what each would cost. The predictor is as
+ * before. */
+void az_predictor_guess(az_predictor *predictor, uint32_t actual, az_guesses *guesses);
+
 /* Codes the next n_bytes of the block. How a block is cut into calls does not
  * matter. */
 void az_predictor_encode(az_predictor *predictor, az_range_encoder *rc, size_t n_bytes);
