@@ -21,6 +21,7 @@
  *   model*.c    the command `aizip model` (model.h)
  *   classify*.c, ncd.c ...  the commands `aizip classify`, `ncd`, `nearest` (classification.h)
  *   data.c      the command `aizip data`
+ *   surprise*.c the command `aizip surprise` (surprise.h)
  *   score*.c, rank.c  the commands `aizip score` and `aizip rank` (score.h)
  */
 #ifndef AZ_CLI_H
@@ -98,6 +99,8 @@ int az_options_parse(az_options *opt, int argc, char **argv);
 void az_options_init(az_options *opt);
 int az_options_set_threads(az_options *opt, const char *value);
 int az_options_set_memlimit(az_options *opt, const char *value);
+/* Of block-size, lanes, window, overlap, threads (or T) and memlimit (or M) the one of that name. */
+int az_options_set_coding(az_options *opt, const char *name, const char *value);
 
 /* ---- arguments.c ------------------------------------------------------ */
 
@@ -336,6 +339,11 @@ int az_transcode(void *opaque, const az_options *opt, const char *name, bool *st
 /* Level, threads, limits into a new handle. */
 int az_decoder_setup(az_decoder **decoder, const az_options *opt, const char *name);
 
+/* Options, and with -m the engine, into a new encoder for `name`, of n_bytes (-1: unknown). memlimit:
+ * bytes, 0: none; *left (or NULL) receives what of it the model leaves. */
+int az_encoder_setup(az_encoder **encoder, const az_options *opt, const char *name,
+                     uint64_t memlimit, int64_t n_bytes, uint64_t *left);
+
 /* ---- compare.c -------------------------------------------------------- */
 
 typedef struct az_measure {
@@ -426,5 +434,10 @@ int az_data_command(int argc, char **argv);
 /* aizip score ...; aizip rank ... */
 int az_score_command(int argc, char **argv);
 int az_rank_command(int argc, char **argv);
+
+/* ---- surprise.c --------------------------------------------------------- */
+
+/* aizip surprise ...; argv[0] is "surprise". Returns an exit code. */
+int az_surprise_command(int argc, char **argv);
 
 #endif

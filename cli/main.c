@@ -47,7 +47,7 @@ static const struct command {
 } commands[] = {
     {"classify", az_classify_command}, {"data", az_data_command},       {"model", az_model_command},
     {"ncd", az_ncd_command},           {"nearest", az_nearest_command}, {"rank", az_rank_command},
-    {"score", az_score_command},
+    {"score", az_score_command},       {"surprise", az_surprise_command},
 };
 
 /* unaizip and aizcat have no commands. */

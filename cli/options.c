@@ -184,6 +184,19 @@ static int set_number(const char *name, const char *value, int min, int max, int
     return usage(opt, name, value, why);
 }
 
+int az_options_set_coding(az_options *opt, const char *name, const char *value) {
+    if (strcmp(name, "block-size") == 0)
+        return set_block_size(opt, value);
+    if (strcmp(name, "lanes") == 0)
+        return set_number("--lanes", value, 1, 64, &opt->n_lanes, opt);
+    if (strcmp(name, "window") == 0)
+        return set_number("--window", value, 64, 16384, &opt->window, opt);
+    if (strcmp(name, "overlap") == 0)
+        return set_number("--overlap", value, 1, 16383, &opt->overlap, opt);
+    return name[0] == 'T' || name[0] == 't' ? az_options_set_threads(opt, value)
+                                            : az_options_set_memlimit(opt, value);
+}
+
 /* `value` is "" for an option that takes none. */
 static int apply(az_options *opt, int id, const char *value) {
     switch (id) {
@@ -199,15 +212,15 @@ static int apply(az_options *opt, int id, const char *value) {
     case OPTION_OUTPUT: opt->output = value; break;
     case OPTION_THREADS: return az_options_set_threads(opt, value);
     case OPTION_MEMLIMIT: return az_options_set_memlimit(opt, value);
-    case OPTION_BLOCK_SIZE: return set_block_size(opt, value);
+    case OPTION_BLOCK_SIZE: return az_options_set_coding(opt, "block-size", value);
     case OPTION_VERIFY: opt->verify = AZ_VERIFY_ON; break;
     case OPTION_NO_VERIFY: opt->verify = AZ_VERIFY_OFF; break;
     case OPTION_JSON: opt->json = true; break;
     case OPTION_SALVAGE: opt->salvage = true; break;
     case OPTION_MODEL: opt->model = value; break;
-    case OPTION_LANES: return set_number("--lanes", value, 1, 64, &opt->n_lanes, opt);
-    case OPTION_WINDOW: return set_number("--window", value, 64, 16384, &opt->window, opt);
-    case OPTION_OVERLAP: return set_number("--overlap", value, 1, 16383, &opt->overlap, opt);
+    case OPTION_LANES: return az_options_set_coding(opt, "lanes", value);
+    case OPTION_WINDOW: return az_options_set_coding(opt, "window", value);
+    case OPTION_OVERLAP: return az_options_set_coding(opt, "overlap", value);
     case OPTION_BASE64: opt->base64 = true; break;
     case OPTION_INTERACTIVE: opt->interactive = true; break;
     case OPTION_QUIET: opt->verbosity--; break;

@@ -56,8 +56,8 @@ static void say_threads(const job *j) {
 }
 
 /* -m and what goes with it. */
-static int set_engine(job *j) {
-    const az_options *opt = j->opt;
+static int set_engine(az_encoder *encoder, const az_options *opt, const char *label,
+                      uint64_t *memlimit) {
     az_engine *engine;
     const char *name;
     az_error error = {.status = AZ_OK};
@@ -66,33 +66,39 @@ static int set_engine(job *j) {
         return rc;
     /* The weights are part of what --memlimit allows. */
     uint64_t used = az_engine_peak_memory(engine);
-    j->memlimit = j->memlimit == 0 ? 0 : j->memlimit > used ? j->memlimit - used : 1;
-    if (az_encoder_set_engine(j->encoder, engine, name, &error) == AZ_OK &&
-        az_encoder_set(j->encoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)j->memlimit, &error) == AZ_OK &&
-        az_encoder_set(j->encoder, AZ_PARAM_LANES, opt->n_lanes, &error) == AZ_OK &&
-        az_encoder_set(j->encoder, AZ_PARAM_CONTEXT, opt->window, &error) == AZ_OK &&
-        az_encoder_set(j->encoder, AZ_PARAM_OVERLAP, opt->overlap, &error) == AZ_OK)
+    *memlimit = *memlimit == 0 ? 0 : *memlimit > used ? *memlimit - used : 1;
+    if (az_encoder_set_engine(encoder, engine, name, &error) == AZ_OK &&
+        az_encoder_set(encoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)*memlimit, &error) == AZ_OK &&
+        az_encoder_set(encoder, AZ_PARAM_LANES, opt->n_lanes, &error) == AZ_OK &&
+        az_encoder_set(encoder, AZ_PARAM_CONTEXT, opt->window, &error) == AZ_OK &&
+        az_encoder_set(encoder, AZ_PARAM_OVERLAP, opt->overlap, &error) == AZ_OK)
         return AZ_EXIT_OK;
-    return az_say_library_error(opt, j->source.name, &error);
+    return az_say_library_error(opt, label, &error);
 }
 
-static int open_encoder(job *j) {
-    const az_options *opt = j->opt;
+int az_encoder_setup(az_encoder **e, const az_options *opt, const char *name, uint64_t memlimit,
+                     int64_t n_bytes, uint64_t *left) {
     az_error error = {.status = AZ_OK};
-    az_encoder **e = &j->encoder;
-    int64_t size = j->source.is_regular ? (int64_t)j->source.n_bytes : -1;
     if (az_encoder_open(e, NULL, &error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_LEVEL, opt->level, &error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_THREADS, opt->n_threads, &error) != AZ_OK ||
-        az_encoder_set(*e, AZ_PARAM_MEMORY_LIMIT, (int64_t)j->memlimit, &error) != AZ_OK ||
+        az_encoder_set(*e, AZ_PARAM_MEMORY_LIMIT, (int64_t)memlimit, &error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_BLOCK_SIZE, (int64_t)opt->block_size, &error) != AZ_OK ||
-        az_encoder_set(*e, AZ_PARAM_CONTENT_SIZE, size, &error) != AZ_OK)
-        return az_say_library_error(opt, j->source.name, &error);
-    int rc = opt->model ? set_engine(j) : AZ_EXIT_OK;
+        az_encoder_set(*e, AZ_PARAM_CONTENT_SIZE, n_bytes, &error) != AZ_OK)
+        return az_say_library_error(opt, name, &error);
+    int rc = opt->model ? set_engine(*e, opt, name, &memlimit) : AZ_EXIT_OK;
+    if (left)
+        *left = memlimit;
+    return rc;
+}
+
+static int open_encoder(job *j) {
+    int64_t size = j->source.is_regular ? (int64_t)j->source.n_bytes : -1;
+    int rc = az_encoder_setup(&j->encoder, j->opt, j->source.name, j->memlimit, size, &j->memlimit);
     if (rc != AZ_EXIT_OK)
         return rc;
     say_threads(j);
-    az_encoder_set_progress(*e, az_progress_update, &j->progress);
+    az_encoder_set_progress(j->encoder, az_progress_update, &j->progress);
     return AZ_EXIT_OK;
 }
 
