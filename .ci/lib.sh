@@ -51,9 +51,10 @@ quietly() {
 
 need_build() {
     need gcc libc6-dev make cmake libxxhash-dev || die "the packages for building could not be installed"
-    # Without these, aizip -v leaves a row of its table out, and aizip classify has fewer
-    # compressors and reads fewer kinds of file.
-    for package in zlib1g-dev liblzma-dev libzstd-dev libbz2-dev libbrotli-dev libjansson-dev; do
+    # Without these, aizip -v leaves a row of its table out, aizip classify has fewer
+    # compressors and reads fewer kinds of file, and aizip surprise draws no --png.
+    for package in zlib1g-dev liblzma-dev libzstd-dev libbz2-dev libbrotli-dev libjansson-dev \
+        libpng-dev; do
         need $package || say "going on without $package"
     done
     # Without this, aizip model fetch takes no URLs. Any of its kinds will do.

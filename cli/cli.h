@@ -156,10 +156,6 @@ void az_say_warning(const az_options *opt, const char *name, const char *format,
 /* The same without "aizip: ": summaries. */
 void az_say(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void az_print_escaped(FILE *stream, const char *text);
-/* The same as a JSON string, with its quotes, on stdout. JSON is Unicode and a
- * name may be any bytes: a byte that is not valid UTF-8 becomes \udc80 + its low
- * bits, as Python's os.fsdecode does. */
-void az_print_json_string(const char *text);
 
 /* Whether a character could drive a terminal or make a text look like another: controls, line
  * separators, marks that turn the direction of writing. */
@@ -175,6 +171,13 @@ int az_say_library_error(const az_options *opt, const char *name, const az_error
 /* "1,234,567" in buf, which is returned. */
 #define AZ_NUMBER_MAX 32
 const char *az_format_number(char buf[AZ_NUMBER_MAX], uint64_t n);
+
+/* ---- escape.c --------------------------------------------------------- */
+
+/* A JSON string, with its quotes, on stdout. JSON is Unicode and a name may be any bytes: a byte
+ * that is not valid UTF-8 becomes \udc80 + its low bits, as Python's os.fsdecode does. Characters
+ * that are harmful (message.c) are written by their numbers. */
+void az_print_json_string(const char *text);
 
 /* ---- walk.c ----------------------------------------------------------- */
 

@@ -96,6 +96,10 @@ void az_write_json(FILE *stream, az_text text) {
     fputc('"', stream);
 }
 
+void az_print_json_string(const char *text) {
+    az_write_json(stdout, (az_text){text, strlen(text)});
+}
+
 void az_write_csv(FILE *stream, az_text text) {
     const char *p = text.data;
     bool quotes = false;

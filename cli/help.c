@@ -58,6 +58,7 @@ int az_print_help(void) {
           "  aizip model     fetches and shows language models\n"
           "  aizip score     says how many bits a text costs under a model\n"
           "  aizip rank      orders models by the bits that texts cost under them\n"
+          "  aizip surprise  shows where the bits of a file's archive go\n"
           "  aizip classify  labels texts, and says how well\n"
           "  aizip data      fetches public data sets to classify\n"
           "  aizip nearest   finds the texts that are nearest by compressed size\n"

@@ -45,8 +45,9 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"classify", az_classify_command}, {"data", az_data_command},       {"model", az_model_command},
-    {"ncd", az_ncd_command},           {"nearest", az_nearest_command}, {"rank", az_rank_command},
+    {"classify", az_classify_command}, {"data", az_data_command},
+    {"model", az_model_command},       {"ncd", az_ncd_command},
+    {"nearest", az_nearest_command},   {"rank", az_rank_command},
     {"score", az_score_command},       {"surprise", az_surprise_command},
 };
 

@@ -60,24 +60,6 @@ void az_print_escaped(FILE *stream, const char *text) {
     }
 }
 
-void az_print_json_string(const char *text) {
-    putchar('"');
-    for (const char *p = text; *p;) {
-        uint32_t c;
-        size_t n = az_utf8_decode(p, &c);
-        if (n == 0)
-            printf("\\udc%02x", (unsigned char)*p);
-        else if (*p == '"' || *p == '\\')
-            printf("\\%c", *p);
-        else if (c < 0x20 || c == 0x7f)
-            printf("\\u%04x", (unsigned)c);
-        else
-            fwrite(p, 1, n, stdout);
-        p += n ? n : 1;
-    }
-    putchar('"');
-}
-
 static void say(const char *prefix, const char *name, const char *format, va_list args) {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0)

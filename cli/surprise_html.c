@@ -27,16 +27,17 @@ static void put_string(FILE *f, const char *text) {
 static void write_strip(FILE *f, const az_surprise_view *v) {
     const az_surprise_map *map = v->map;
     size_t n = map->n_bytes < STRIP_COLUMNS ? map->n_bytes : STRIP_COLUMNS;
-    fprintf(f,
-            "<div id=\"strip\"><svg viewBox=\"0 0 %zu 1\" preserveAspectRatio=\"none\" role=\"img\" "
-            "aria-label=\"Bits a byte over the whole file, dark is cheap, bright is dear\">\n",
-            n ? n : 1);
+    fprintf(
+        f,
+        "<div id=\"strip\"><svg viewBox=\"0 0 %zu 1\" preserveAspectRatio=\"none\" role=\"img\" "
+        "aria-label=\"Bits a byte over the whole file, dark is cheap, bright is dear\">\n",
+        n ? n : 1);
     for (size_t i = 0; i < n; i++) {
         size_t from = map->n_bytes * i / n, to = map->n_bytes * (i + 1) / n;
         uint8_t rgb[3];
         az_shade_colour(az_map_bits(map, from, to) / (double)(to - from), rgb);
-        fprintf(f, "<rect x=\"%zu\" width=\"1.05\" height=\"1\" fill=\"#%02x%02x%02x\"/>", i, rgb[0],
-                rgb[1], rgb[2]);
+        fprintf(f, "<rect x=\"%zu\" width=\"1.05\" height=\"1\" fill=\"#%02x%02x%02x\"/>", i,
+                rgb[0], rgb[1], rgb[2]);
     }
     fprintf(f,
             "</svg>\n<label for=\"place\">Place in the file, bytes</label> <input id=\"place\" "
@@ -62,8 +63,11 @@ static void write_figures(FILE *f, const az_surprise_map *map) {
 static void write_legend(FILE *f, const az_surprise_view *v) {
     fputs("<ul class=\"legend\" aria-label=\"Legend\"><li>bits a byte</li>", f);
     for (int i = 0; i < AZ_N_SHADES; i++)
-        fprintf(f, "<li class=\"s%d\">%g%s</li>", i, az_shade_from[i],
-                i + 1 < AZ_N_SHADES ? " and more" : "+");
+        if (i + 1 < AZ_N_SHADES)
+            fprintf(f, "<li class=\"s%d\">%g to %g</li>", i, az_shade_from[i],
+                    az_shade_from[i + 1]);
+        else
+            fprintf(f, "<li class=\"s%d\">%g and more</li>", i, az_shade_from[i]);
     fputs("</ul>\n", f);
     if (!v->against)
         return;
@@ -73,10 +77,11 @@ static void write_legend(FILE *f, const az_surprise_view *v) {
     put_string(f, v->map->model);
     fputs("</label> <label><input type=\"radio\" name=\"mode\" value=\"other\"> ", f);
     put_string(f, v->against->model);
-    fputs("</label> <label><input type=\"radio\" name=\"mode\" value=\"difference\"> the "
-          "difference: <span class=\"d1\">the first is cheaper</span>, <span class=\"e1\">the second "
-          "is</span> (by half a bit a byte; filled: by two)</label></fieldset>\n",
-          f);
+    fputs(
+        "</label> <label><input type=\"radio\" name=\"mode\" value=\"difference\"> the "
+        "difference: <span class=\"d1\">the first is cheaper</span>, <span class=\"e1\">the second "
+        "is</span> (by half a bit a byte; filled: by two)</label></fieldset>\n",
+        f);
 }
 
 static void write_table(FILE *f, const az_surprise_view *v, az_unit unit) {
@@ -84,14 +89,15 @@ static void write_table(FILE *f, const az_surprise_view *v, az_unit unit) {
     const uint8_t *text = v->text->data;
     size_t n = az_dearest(v->map, v->against, text, unit, dear, LISTED);
     const char *name = az_unit_name(unit);
-    fprintf(f,
-            "<h2>%s %ss</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s "
-            "%ss\"><table><caption>%s</caption><thead><tr><th scope=\"col\">%s</th><th "
-            "scope=\"col\">bits</th>%s<th scope=\"col\" class=\"text\">text</th></tr></thead><tbody>\n",
-            v->against ? "Differing" : "Dearest", name, v->against ? "Differing" : "Dearest", name,
-            v->against ? "Where the two models are furthest apart" : "What costs most bits",
-            unit == AZ_UNIT_LINE ? "line" : "at byte",
-            v->against ? "<th scope=\"col\">the other</th>" : "<th scope=\"col\">a byte</th>");
+    fprintf(
+        f,
+        "<h2>%s %ss</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s "
+        "%ss\"><table><caption>%s</caption><thead><tr><th scope=\"col\">%s</th><th "
+        "scope=\"col\">bits</th>%s<th scope=\"col\" class=\"text\">text</th></tr></thead><tbody>\n",
+        v->against ? "Differing" : "Dearest", name, v->against ? "Differing" : "Dearest", name,
+        v->against ? "Where the two models are furthest apart" : "What costs most bits",
+        unit == AZ_UNIT_LINE ? "line" : "at byte",
+        v->against ? "<th scope=\"col\">the other</th>" : "<th scope=\"col\">a byte</th>");
     for (size_t i = 0; i < n; i++) {
         const az_dear *d = &dear[i];
         size_t place = d->from;
@@ -234,18 +240,20 @@ static void write_page(FILE *f, const az_surprise_view *v) {
     if (n < v->map->n_bytes)
         fprintf(f, "<p>The first %s bytes are shown; strip and tables are of all.</p>\n",
                 az_format_number(size, n));
-    fputs("<div id=\"text\" tabindex=\"0\" role=\"group\" aria-label=\"The file on shades of what it "
-          "costs; arrow keys go from token to token\"></div>\n<noscript><p>The text is drawn by a "
-          "script of this page.</p></noscript>\n",
-          f);
+    fputs(
+        "<div id=\"text\" tabindex=\"0\" role=\"group\" aria-label=\"The file on shades of what it "
+        "costs; arrow keys go from token to token\"></div>\n<noscript><p>The text is drawn by a "
+        "script of this page.</p></noscript>\n",
+        f);
     if (!v->hex) {
         write_table(f, v, AZ_UNIT_LINE);
         write_table(f, v, AZ_UNIT_WORD);
     }
-    fputs("</main>\n<aside id=\"detail\" aria-live=\"polite\" aria-label=\"What is pointed at\"><div>"
-          "Point at the text, or go through it with the arrow keys: bits, rank, and what was "
-          "likelier.</div></aside>\n",
-          f);
+    fputs(
+        "</main>\n<aside id=\"detail\" aria-live=\"polite\" aria-label=\"What is pointed at\"><div>"
+        "Point at the text, or go through it with the arrow keys: bits, rank, and what was "
+        "likelier.</div></aside>\n",
+        f);
     write_data(f, v, n);
     fputs("<script>\n", f);
     fwrite(page_surprise_js, 1, sizeof page_surprise_js, f);

@@ -43,8 +43,8 @@ static void keep_guesses(az_surprise_map *map, const az_surprise_part *part) {
             return;
         }
         memcpy(map->guess_bytes + map->n_guess_bytes, text.data, text.n_bytes);
-        map->guesses[map->n_guesses++] = (az_map_guess){part->guesses[i].cost, map->n_guess_bytes,
-                                                        (uint32_t)text.n_bytes};
+        map->guesses[map->n_guesses++] =
+            (az_map_guess){part->guesses[i].cost, map->n_guess_bytes, (uint32_t)text.n_bytes};
         map->n_guess_bytes += text.n_bytes;
     }
 }
@@ -66,7 +66,8 @@ static int run(az_surprise_map *map, const az_options *opt, const az_file_text *
     az_error error = {.status = AZ_OK};
     az_encoder *encoder = NULL;
     az_progress progress;
-    int rc = az_encoder_setup(&encoder, opt, text->name, opt->memlimit, (int64_t)text->n_bytes, NULL);
+    int rc =
+        az_encoder_setup(&encoder, opt, text->name, opt->memlimit, (int64_t)text->n_bytes, NULL);
     az_progress_start(&progress, opt, "measuring", text->name, text->n_bytes);
     if (rc == AZ_EXIT_OK) {
         az_encoder_set_progress(encoder, az_progress_update, &progress);

@@ -29,7 +29,8 @@ static void draw_strip(const picture *p, const az_surprise_view *v, size_t y, si
                        int which) {
     size_t n = v->map->n_bytes, cells = rows * COLUMNS;
     for (size_t i = 0; i < cells; i++) {
-        size_t from = (size_t)((uint64_t)n * i / cells), to = (size_t)((uint64_t)n * (i + 1) / cells);
+        size_t from = (size_t)((uint64_t)n * i / cells),
+               to = (size_t)((uint64_t)n * (i + 1) / cells);
         uint8_t rgb[3];
         if (to == from)
             to = from + 1 < n ? from + 1 : n;

@@ -21,8 +21,7 @@ static const char *const colours[AZ_N_SHADES] = {
 static void show_legend(void) {
     fputs("bits a byte: ", stdout);
     for (int i = 0; i < AZ_N_SHADES; i++)
-        printf("%s %g%s%s ", colours[i], az_shade_from[i], i + 1 < AZ_N_SHADES ? "-" : "+",
-               i ? "\033[0m" : "");
+        printf("%s from %g %s ", colours[i], az_shade_from[i], i ? "\033[0m" : "");
     fputs("\n\n", stdout);
 }
 
@@ -33,19 +32,24 @@ static void show_piece(az_text text, double bits_per_byte) {
     fputs(colour[0] ? "\033[0m" : "", stdout);
 }
 
-/* A line end is shown as a sign on its shade, if it was dear, and then made. */
-static void show_unit(const uint8_t *text, size_t from, size_t to, double bits_per_byte) {
+static bool ends_line(const uint8_t *text, size_t at, size_t n) {
+    return text[at] == '\n' || (text[at] == '\r' && at + 1 < n && text[at + 1] == '\n');
+}
+
+/* A line end is shown as a sign on its shade, if it was dear, and then made; a tab is one. */
+static void show_unit(const uint8_t *text, size_t n, size_t from, size_t to, double bits_per_byte) {
     for (size_t at = from, end; at < to; at = end) {
-        for (end = at; end < to && text[end] != '\n'; end++) {
+        for (end = at; end < to && text[end] != '\t' && !ends_line(text, end, n); end++) {
         }
         if (end > at)
             show_piece((az_text){text + at, end - at}, bits_per_byte);
-        if (end < to) {
-            if (az_shade_of(bits_per_byte) > 0)
-                show_piece((az_text){"\xe2\x86\xb5", 3}, bits_per_byte);
-            fputc('\n', stdout);
-            end++;
-        }
+        if (end == to)
+            break;
+        if (text[end] != '\t' && az_shade_of(bits_per_byte) > 0)
+            show_piece((az_text){"\xe2\x86\xb5", 3}, bits_per_byte);
+        if (text[end] != '\r')
+            fputc(text[end], stdout);
+        end++;
     }
 }
 
@@ -53,7 +57,8 @@ static void show_text(const az_surprise_view *v, size_t n) {
     const uint8_t *text = v->text->data;
     for (size_t at = 0, end; at < n; at = end) {
         end = az_unit_whole_end(v->map, text, at, v->unit);
-        show_unit(text, at, end, az_map_bits(v->map, at, end) / (double)(end - at));
+        show_unit(text, v->map->n_bytes, at, end,
+                  az_map_bits(v->map, at, end) / (double)(end - at));
     }
     if (n > 0 && text[n - 1] != '\n')
         fputc('\n', stdout);
@@ -105,15 +110,15 @@ static void show_dearest(const az_surprise_view *v, az_unit unit) {
         line = 1;
         for (at = 0; at < d->from && unit == AZ_UNIT_LINE; at++)
             line += v->text->data[at] == '\n';
-        double other = v->against ? d->bits + d->difference
+        double other = v->against        ? d->bits + d->difference
                        : d->to > d->from ? d->bits / (double)(d->to - d->from)
                                          : d->bits;
         printf(v->against ? "%10.2f%10.2f  %-10zu " : "%10.2f%8.2f  %-10zu ", d->bits, other,
                unit == AZ_UNIT_LINE ? line : d->from);
-        az_write_text(stdout,
-                      az_text_begin((az_text){v->text->data + d->from, d->to - d->from},
-                                    LISTED_NBYTES),
-                      AZ_ESCAPE_TERMINAL);
+        az_write_text(
+            stdout,
+            az_text_begin((az_text){v->text->data + d->from, d->to - d->from}, LISTED_NBYTES),
+            AZ_ESCAPE_TERMINAL);
         fputc('\n', stdout);
     }
 }

@@ -166,19 +166,23 @@ static inline az_status run_decoder(void *handle, az_input *in, az_output *out, 
     return az_decoder_run(handle, in, out, action, done, error);
 }
 
+static inline void set_encoder(az_encoder *e, trip t) {
+    int64_t block_size = t.block_size ? (int64_t)t.block_size : 1 << 16;
+    assert_int_equal(az_encoder_set(e, AZ_PARAM_LEVEL, t.level ? t.level : 1, NULL), 0);
+    assert_int_equal(az_encoder_set(e, AZ_PARAM_THREADS, t.threads ? t.threads : 1, NULL), 0);
+    assert_int_equal(az_encoder_set(e, AZ_PARAM_MEMORY_LIMIT, t.memory_limit, NULL), 0);
+    assert_int_equal(az_encoder_set(e, AZ_PARAM_BLOCK_SIZE, block_size, NULL), 0);
+    if (t.engine)
+        set_engine(&t, e);
+}
+
 static inline az_status encode(trip t, const uint8_t *src, size_t n, bytes *out, az_error *error) {
     az_encoder *e = NULL;
-    int64_t block_size = t.block_size ? (int64_t)t.block_size : 1 << 16;
     *out = (bytes){0};
     az_status status = az_encoder_open(&e, t.allocator, error);
     if (status == AZ_OK) {
         az_encoder_set_progress(e, t.progress, t.opaque);
-        assert_int_equal(az_encoder_set(e, AZ_PARAM_LEVEL, t.level ? t.level : 1, NULL), 0);
-        assert_int_equal(az_encoder_set(e, AZ_PARAM_THREADS, t.threads ? t.threads : 1, NULL), 0);
-        assert_int_equal(az_encoder_set(e, AZ_PARAM_MEMORY_LIMIT, t.memory_limit, NULL), 0);
-        assert_int_equal(az_encoder_set(e, AZ_PARAM_BLOCK_SIZE, block_size, NULL), 0);
-        if (t.engine)
-            set_engine(&t, e);
+        set_encoder(e, t);
         if (t.content_size_known)
             assert_int_equal(az_encoder_set(e, AZ_PARAM_CONTENT_SIZE, (int64_t)n, NULL), 0);
         status = run_trip(&t, run_encoder, e, src, n, out, error);

@@ -6,7 +6,7 @@ const CHUNK = 1024, n = data.bits.length;
 let mode = "bits", here = -1;
 
 // Controls, marks that turn the direction of writing, and bytes that are no text, as \xNN.
-const HARMFUL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\u061c\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const HARMFUL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\u061c\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 function visible(text) {
   return text.replace(HARMFUL, c => {
     const code = c.charCodeAt(0);
@@ -47,8 +47,8 @@ function piece(i) {
     span.textContent = code.toString(16).padStart(2, "0");
     return span;
   }
-  for (const part of data.text[i].split(/(\n)/)) {
-    if (part === "\n") {
+  for (const part of data.text[i].split(/(\r?\n)/)) {
+    if (part === "\n" || part === "\r\n") {
       if (span.className) span.append(make("span", "sign", "\u21b5"));
       span.append("\n");
     } else if (part) span.append(visible(part));
@@ -59,8 +59,7 @@ function fill(chunk) {
   if (chunk.full) return;
   chunk.full = true;
   chunk.node.style.minHeight = "";
-  const from = chunk.index * CHUNK, to = Math.min(n, from + CHUNK);
-  for (let i = from; i < to; i++) {
+  for (let i = chunk.from; i < chunk.to; i++) {
     if (data.hex && i % 16 === 0)
       chunk.node.append((i ? "\n" : "") + i.toString(16).padStart(8, "0") + "  ");
     chunk.node.append(piece(i));
@@ -70,17 +69,26 @@ function fill(chunk) {
 const watcher = new IntersectionObserver(entries => {
   for (const e of entries) if (e.isIntersecting) fill(chunks[e.target.dataset.c]);
 }, {rootMargin: "800px"});
-for (let c = 0; c * CHUNK < n; c++) {
-  const node = make("span", "chunk");
-  node.dataset.c = c;
-  const until = starts[Math.min(n, (c + 1) * CHUNK)] - starts[c * CHUNK];
-  node.style.display = "block";
-  node.style.minHeight = Math.ceil(until / (data.hex ? 16 : 100)) * 1.5 + "rem";
-  chunks.push({node, index: c, full: false});
+// A chunk is a block of its own, so it ends with a line, unless lines are very long.
+for (let from = 0, to; from < n; from = to) {
+  const node = make("div", "chunk");
+  node.dataset.c = chunks.length;
+  for (to = Math.min(n, from + CHUNK); !data.hex && to < n && to < from + 4 * CHUNK; to++)
+    if (data.text[to - 1].endsWith("\n")) break;
+  const lines = Math.ceil((starts[to] - starts[from]) / (data.hex ? 16 : 80));
+  node.style.minHeight = lines * 1.45 + "rem";
+  chunks.push({node, from, to, full: false});
   box.append(node);
   watcher.observe(node);
 }
-// A chunk is a block of its own: its last line end would be an empty line.
+function chunkOf(i) {
+  let low = 0, high = chunks.length - 1;
+  while (low < high) {
+    const mid = (low + high + 1) >> 1;
+    if (chunks[mid].from <= i) low = mid; else high = mid - 1;
+  }
+  return chunks[low];
+}
 function recolour() {
   for (const span of box.querySelectorAll("span[data-i]"))
     span.className = look(+span.dataset.i) + (+span.dataset.i === here ? " here" : "");
@@ -90,7 +98,7 @@ function recolour() {
 function fixed(x) { return x.toFixed(2); }
 function show(i, scroll) {
   if (i < 0 || i >= n) return;
-  const chunk = chunks[Math.floor(i / CHUNK)];
+  const chunk = chunkOf(i);
   fill(chunk);
   box.querySelector(".here")?.classList.remove("here");
   here = i;

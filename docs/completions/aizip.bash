@@ -97,6 +97,34 @@ _aizip_classify() {
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 
+# aizip surprise: the same.
+_aizip_surprise() {
+    local cur=${COMP_WORDS[COMP_CWORD]} words
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -m | --model | --against)
+        mapfile -t COMPREPLY < <(compgen -W "built-in"$'\n'"$(_aizip_models)" -- "$cur")
+        compopt -o filenames
+        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --by)
+        mapfile -t COMPREPLY < <(compgen -W $'byte\ntoken\nword\nline' -- "$cur")
+        return
+        ;;
+    --lanes | --window | --overlap | --block-size | -T | --threads | -M | --memlimit) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        words=$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -m -q -T --against= --block-size= --by= --csv \
+            --help --hex --html= --json --lanes= --memlimit= --model= --overlap= --png= --quiet \
+            --threads= --window=)
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+        return
+    fi
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
 _aizip() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local IFS=$'\n' file
@@ -108,6 +136,10 @@ _aizip() {
     if [[ ${COMP_WORDS[1]} == @(score|rank) && $COMP_CWORD -gt 1 &&
         ${COMP_WORDS[0]##*/} == aizip ]]; then
         _aizip_score
+        return
+    fi
+    if [[ ${COMP_WORDS[1]} == surprise && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_surprise
         return
     fi
     if [[ ${COMP_WORDS[1]} == @(classify|nearest|ncd) && $COMP_CWORD -gt 1 &&

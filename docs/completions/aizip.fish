@@ -54,6 +54,15 @@ set -l score '__fish_seen_subcommand_from score'
 complete -c aizip -n "$score" -l perplexity -d 'Convention of llama.cpp'
 complete -c aizip -n "$score" -l as -x -a archive -d 'What compress would write'
 complete -c aizip -n "$score" -l no-peers -d 'No comparison with others'
+complete -c aizip -n '__fish_is_first_token' -a surprise -d 'Show where the bits go'
+set -l surprise '__fish_seen_subcommand_from surprise'
+complete -c aizip -n "$surprise" -s m -l model -r -a built-in -d 'The model'
+complete -c aizip -n "$surprise" -l against -r -a built-in -d 'Another, to compare'
+complete -c aizip -n "$surprise" -l html -r -d 'Write a page'
+complete -c aizip -n "$surprise" -l png -r -d 'Write a picture'
+complete -c aizip -n "$surprise" -l by -x -a 'byte token word line' -d 'A row each'
+complete -c aizip -n "$surprise" -l hex -d 'Bytes in hex'
+complete -c aizip -n "$surprise" -l csv -d 'For tables'
 complete -c unaizip -w aizip
 complete -c aizcat -w aizip
 
