@@ -342,8 +342,8 @@ int az_transcode(void *opaque, const az_options *opt, const char *name, bool *st
 /* Level, threads, limits into a new handle. */
 int az_decoder_setup(az_decoder **decoder, const az_options *opt, const char *name);
 
-/* Options, and with -m the engine, into a new encoder for `name`, of n_bytes (-1: unknown). memlimit:
- * bytes, 0: none; *left (or NULL) receives what of it the model leaves. */
+/* Options, and with -m the engine, into a new encoder for `name`, of n_bytes (-1: unknown).
+ * memlimit: bytes, 0: none; *left (or NULL) receives what of it the model leaves. */
 int az_encoder_setup(az_encoder **encoder, const az_options *opt, const char *name,
                      uint64_t memlimit, int64_t n_bytes, uint64_t *left);
 

@@ -180,16 +180,9 @@ static az_status encode(az_scorer *scorer, az_encoder *encoder, const void *text
     AZ_TRY(az_encoder_set(encoder, AZ_PARAM_LEVEL, scorer->level, error));
     AZ_TRY(az_encoder_set(encoder, AZ_PARAM_THREADS, scorer->n_threads, error));
     AZ_TRY(az_encoder_set(encoder, AZ_PARAM_MEMORY_LIMIT, scorer->memory_limit, error));
-    AZ_TRY(az_encoder_set(encoder, AZ_PARAM_CONTENT_SIZE, (int64_t)n_bytes, error));
     az_encoder_set_progress(encoder, scorer->progress, scorer->progress_opaque);
-    uint8_t out[1 << 14];
-    az_input input = {text, n_bytes, 0};
-    for (int done = 0; !done;) {
-        az_output output = {out, sizeof out, 0};
-        AZ_TRY(az_encoder_run(encoder, &input, &output, AZ_FINISH, &done, error));
-        *n_out += output.pos;
-    }
-    return AZ_OK;
+    int64_t frame_cost;
+    return az_surprise_run(encoder, text, n_bytes, n_out, &frame_cost, error);
 }
 
 /* a * b / c for b at most c, exact where they are below 2^32. */

@@ -115,13 +115,19 @@ typedef struct job {
     int64_t block_nbytes; /* 0: the level's */
     bool salvage;         /* decoder */
     bool size_known;      /* encoder */
+    bool surprise;        /* encoder: with parts and guesses */
     size_t step;          /* bytes of input a call */
     const uint8_t *in;    /* [in_nbytes] */
     size_t in_nbytes;
     uint8_t *out; /* [capacity] */
     size_t capacity;
     size_t out_nbytes;
+    size_t n_parts; /* bytes that the surprise function was told of */
 } job;
+
+static void count_part(void *opaque, const az_surprise_part *part) {
+    *(size_t *)opaque += part->n_bytes;
+}
 
 static az_status encode(job *j, const az_allocator *allocator, az_error *error) {
     az_encoder *encoder = NULL;
@@ -136,6 +142,9 @@ static az_status encode(job *j, const az_allocator *allocator, az_error *error) 
     assert_int_equal(az_encoder_set(encoder, AZ_PARAM_LEVEL, j->level, NULL), AZ_OK);
     assert_int_equal(az_encoder_set(encoder, AZ_PARAM_THREADS, j->threads, NULL), AZ_OK);
     assert_int_equal(az_encoder_set(encoder, AZ_PARAM_BLOCK_SIZE, j->block_nbytes, NULL), AZ_OK);
+    if (j->surprise)
+        assert_int_equal(az_encoder_set_surprise(encoder, count_part, &j->n_parts, 500, NULL),
+                         AZ_OK);
     if (j->size_known)
         az_encoder_set(encoder, AZ_PARAM_CONTENT_SIZE, (int64_t)j->in_nbytes, NULL);
     for (size_t pos = 0; status == AZ_OK && !done;) {
@@ -243,7 +252,10 @@ static void both_ways(job settings, const uint8_t *content, size_t n_bytes) {
     backward.out = back;
     backward.capacity = n_bytes + 1;
     for (int for_ever = 0; for_ever < 2; for_ever++) {
-        fail_in_turn(encode, &forward, archive, first.out_nbytes, for_ever);
+        for (int surprise = 0; surprise < 2; surprise++) {
+            forward.surprise = surprise;
+            fail_in_turn(encode, &forward, archive, first.out_nbytes, for_ever);
+        }
         fail_in_turn(decode, &backward, content, n_bytes, for_ever);
     }
     free(archive);
@@ -368,8 +380,10 @@ static void limits_are_refused_or_kept(void **state) {
     static uint8_t content[N], archive[2 * N];
     memset(content, 'y', N);
     generate_text(content, 2000, 4);
-    for (int threads = 1; threads <= 2; threads++)
+    for (int threads = 1; threads <= 4; threads++)
         for (int percent = 10; percent <= 300; percent += 29) {
+            bool surprise = threads > 2;
+            size_t n_parts = 0;
             az_encoder *encoder = NULL;
             az_error error = {.text = ""};
             az_input in = {.data = content, .size = N};
@@ -377,14 +391,17 @@ static void limits_are_refused_or_kept(void **state) {
             int done = 0;
             assert_int_equal(az_encoder_open(&encoder, NULL, NULL), AZ_OK);
             az_encoder_set(encoder, AZ_PARAM_LEVEL, 1, NULL);
-            az_encoder_set(encoder, AZ_PARAM_THREADS, threads, NULL);
+            az_encoder_set(encoder, AZ_PARAM_THREADS, 1 + threads % 2, NULL);
             az_encoder_set(encoder, AZ_PARAM_BLOCK_SIZE, 65536, NULL);
+            if (surprise)
+                az_encoder_set_surprise(encoder, count_part, &n_parts, 70000, NULL);
             uint64_t need = az_encoder_memory(encoder, UINT64_MAX);
             az_encoder_set(encoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)(need * percent / 100), NULL);
             az_status status = az_encoder_run(encoder, &in, &out, AZ_FINISH, &done, &error);
             if (percent >= 100 && status != AZ_OK)
                 fail_msg("%d threads, %d %%: %s", threads, percent, error.text);
             assert_true(status == AZ_OK ? done : status == AZ_ERROR_MEMORY_LIMIT);
+            assert_int_equal(n_parts, surprise && status == AZ_OK ? N : n_parts);
             az_encoder_close(&encoder);
         }
 }

@@ -75,8 +75,8 @@ uint64_t az_cm_lane_nbytes(void);
 void az_cm_lane_begin(const az_cm *cm, az_cm_lane *lane, uint32_t first, uint32_t end);
 uint32_t az_cm_lane_left(const az_cm_lane *lane); /* bytes still to be coded */
 
-/* What each byte costs, with what says whether the token ends there, is added to costs[its place in the
- * block] from now on, times AZ_COST_BIT; NULL: no more. For encoding. */
+/* From now on what each byte costs, with what says whether the token ends there, is added to
+ * costs[its place in the block], times AZ_COST_BIT; NULL: no more. For encoding. */
 void az_cm_trace(az_cm *cm, uint32_t *costs);
 
 /* Codes the next token of a lane that has bytes left: number `index` of the strings, into enc;

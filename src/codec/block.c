@@ -19,14 +19,32 @@ static bool is_hopeless(const uint8_t *content, size_t n_bytes, size_t pos, uint
                         size_t n_coded, size_t capacity) {
     if (pos != PROBE_NBYTES || n_coded < pos || n_bytes < AZ_NOISE_MIN_NBYTES)
         return false;
-    size_t start = (n_coded + 64) & ~(size_t)63; /* coded is aligned to 64 */
+    size_t start = (n_coded + 64) & ~(size_t)63;
+    start -=
+        (uintptr_t)(coded + start) % 64; /* 0, or 1 where coded is behind a payload's first byte */
     if (start + AZ_NOISE_SCRATCH_NBYTES > capacity)
         return false;
     return az_is_noise(content, n_bytes, (uint32_t *)(void *)(coded + start), capacity - start);
 }
 
+/* Bytes from..to - 1, one at a time. */
+static void encode_traced(az_predictor *predictor, az_range_encoder *rc, const uint8_t *content,
+                          size_t from, size_t to, az_trace *trace) {
+    uint64_t spent = az_coded_cost(rc);
+    trace->by_strings = false;
+    for (size_t pos = from; pos < to; pos++) {
+        if (pos < trace->n_guesses)
+            az_predictor_guess(predictor, content[pos], &trace->guesses[pos]);
+        az_predictor_encode(predictor, rc, 1);
+        trace->costs[pos] = (uint32_t)(az_coded_cost(rc) - spent);
+        trace->ends[pos] = 1;
+        spent = az_coded_cost(rc);
+    }
+}
+
 size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
-                       uint8_t *coded, size_t capacity, az_block_tick_fn tick, void *opaque) {
+                       uint8_t *coded, size_t capacity, az_trace *trace, az_block_tick_fn tick,
+                       void *opaque) {
     az_range_encoder rc;
     az_range_encoder_init(&rc, coded, capacity);
     if (n_bytes == 0)
@@ -34,33 +52,16 @@ size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n
     az_predictor_begin(predictor, content, n_bytes);
     for (size_t pos = 0; pos < n_bytes;) {
         size_t n = n_bytes - pos > TICK_NBYTES ? TICK_NBYTES : n_bytes - pos;
-        az_predictor_encode(predictor, &rc, n);
+        if (trace)
+            encode_traced(predictor, &rc, content, pos, pos + n, trace);
+        else
+            az_predictor_encode(predictor, &rc, n);
         pos += n;
         if (rc.pos > capacity || !tick(opaque, pos, rc.pos) ||
             is_hopeless(content, n_bytes, pos, coded, rc.pos, capacity))
             return SIZE_MAX;
     }
     return az_range_encoder_finish(&rc);
-}
-
-bool az_block_trace(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
-                    az_trace *trace, az_block_tick_fn tick, void *opaque) {
-    az_range_encoder rc;
-    az_range_encoder_init(&rc, NULL, 0);
-    az_predictor_begin(predictor, content, n_bytes);
-    trace->by_strings = false;
-    uint64_t spent = az_coded_cost(&rc);
-    for (size_t pos = 0; pos < n_bytes; pos++) {
-        if (pos < trace->n_guesses)
-            az_predictor_guess(predictor, content[pos], &trace->guesses[pos]);
-        az_predictor_encode(predictor, &rc, 1);
-        trace->costs[pos] = (uint32_t)(az_coded_cost(&rc) - spent);
-        trace->ends[pos] = 1;
-        spent = az_coded_cost(&rc);
-        if (pos % TICK_NBYTES == 0 && !tick(opaque, pos, rc.pos))
-            return false;
-    }
-    return true;
 }
 
 void az_block_trace_stored(size_t n_bytes, az_trace *trace) {

@@ -30,15 +30,13 @@
 typedef bool (*az_block_tick_fn)(void *opaque, size_t n_content, size_t n_coded);
 
 /* Codes content[0..n_bytes) into coded[0..capacity). Returns the coded size, or
- * SIZE_MAX if it does not fit, or the tick said stop. */
+ * SIZE_MAX if it does not fit, or the tick said stop. trace: NULL, or of what it spends on
+ * each byte. */
 size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
-                       uint8_t *coded, size_t capacity, az_block_tick_fn tick, void *opaque);
+                       uint8_t *coded, size_t capacity, az_trace *trace, az_block_tick_fn tick,
+                       void *opaque);
 
-/* What az_block_encode() spends on each byte, into a trace for the block. False: the tick said
- * stop. */
-bool az_block_trace(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
-                    az_trace *trace, az_block_tick_fn tick, void *opaque);
-/* The same of a block that is stored: 8 bits a byte, and no guesses. */
+/* The trace of a block that is stored: 8 bits a byte, and no guesses. */
 void az_block_trace_stored(size_t n_bytes, az_trace *trace);
 
 /* Whether content[0..n_bytes), at least AZ_NOISE_MIN_NBYTES, can be coded in less

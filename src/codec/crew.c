@@ -60,14 +60,11 @@ static az_lm_coder lm_coder(const az_worker *worker) {
                          .verify = c->verify};
 }
 
-/* What the block's bytes cost, unless the model has said so already. */
-static void trace_job(az_worker *worker, az_job *job, job_run *run) {
+/* Where the model was left away, cm codes the block once more: what it spends on each byte. */
+static void trace_again(az_worker *worker, az_job *job, job_run *run) {
     const az_block_header *block = &job->block;
-    if (block->stored)
-        az_block_trace_stored(block->content_nbytes, &job->trace);
-    else if (!worker->mixed || job->coded.data[0] == 0)
-        az_block_trace(worker->predictor, job->content.data, block->content_nbytes, &job->trace,
-                       job_tick, run);
+    az_block_encode(worker->predictor, job->content.data, block->content_nbytes,
+                    job->coded.data + 1, block->content_nbytes - 1, &job->trace, job_tick, run);
 }
 
 static void encode_job(az_worker *worker, az_job *job, job_run *run) {
@@ -82,14 +79,17 @@ static void encode_job(az_worker *worker, az_job *job, job_run *run) {
                                block->content_nbytes - 1, &n, job_tick, run, &job->error);
     } else if (block->content_nbytes > 0) {
         n = az_block_encode(worker->predictor, job->content.data, block->content_nbytes,
-                            job->coded.data, block->content_nbytes - 1, job_tick, run);
+                            job->coded.data, block->content_nbytes - 1,
+                            job->is_traced ? &job->trace : NULL, job_tick, run);
     }
     block->stored = n == SIZE_MAX;
     block->payload_nbytes = block->stored ? block->content_nbytes : (uint32_t)n;
     if (!block->stored)
         block->content_check = az_check(job->content.data, block->content_nbytes);
-    if (job->is_traced && job->status == AZ_OK)
-        trace_job(worker, job, run);
+    if (job->is_traced && block->stored)
+        az_block_trace_stored(block->content_nbytes, &job->trace);
+    else if (job->is_traced && worker->mixed && job->status == AZ_OK && job->coded.data[0] == 0)
+        trace_again(worker, job, run);
 }
 
 static void decode_job(az_worker *worker, az_job *job, job_run *run) {

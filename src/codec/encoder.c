@@ -231,10 +231,18 @@ static az_coding coding_of(const az_encoder *e) {
     return c;
 }
 
+/* What a block's trace takes at most. */
+static uint64_t trace_memory(const az_encoder *e, size_t n_bytes) {
+    uint64_t n_guesses = e->n_guessed < n_bytes ? e->n_guessed : n_bytes;
+    return n_bytes * (uint64_t)(sizeof(uint32_t) + 1) + n_guesses * sizeof(az_guesses) +
+           3 * (uint64_t)AZ_HEAP_BLOCK_NBYTES;
+}
+
 uint64_t az_encoder_memory(const az_encoder *e, uint64_t in_nbytes) {
     size_t n = block_nbytes(e);
     az_coding c = coding_of(e);
-    return az_codec_memory(&c, in_nbytes < n ? (size_t)in_nbytes : n);
+    n = in_nbytes < n ? (size_t)in_nbytes : n;
+    return az_codec_memory(&c, n) + (e->surprise ? trace_memory(e, n) : 0);
 }
 
 /* What the header says of the model. */
@@ -293,8 +301,8 @@ static az_status start(az_encoder *e, az_error *error) {
 
 /* ---- Surprise -------------------------------------------------------------------- */
 
-/* Room for what a block's bytes cost. */
-static az_status open_trace(az_encoder *e, az_job *job, size_t n_bytes, az_error *error) {
+/* Room for what a block's bytes cost; false: no memory. */
+static bool open_trace(az_encoder *e, az_job *job, size_t n_bytes) {
     az_trace *t = &job->trace;
     uint64_t first = e->n_blocks * e->block_nbytes;
     uint64_t n = e->n_guessed > first ? e->n_guessed - first : 0;
@@ -303,10 +311,7 @@ static az_status open_trace(az_encoder *e, az_job *job, size_t n_bytes, az_error
     t->costs = az_alloc(e->heap, n_bytes * sizeof *t->costs);
     t->ends = az_alloc(e->heap, n_bytes);
     t->guesses = az_alloc(e->heap, t->n_guesses * sizeof *t->guesses);
-    job->is_traced = true;
-    return t->costs && t->ends && t->guesses
-               ? AZ_OK
-               : az_alloc_failed(e->heap, n_bytes * sizeof *t->costs, error);
+    return t->costs && t->ends && t->guesses;
 }
 
 /* What the guesses for the token at `at` are, as bytes. letters: all bytes. */
@@ -478,16 +483,10 @@ static void free_unused_buffers(az_encoder *e) {
     }
 }
 
-/* Room for n_bytes. No memory is no failure while other jobs are under way:
- * then *ready is false, and their buffers can be had later. */
-static az_status reserve(az_encoder *e, az_buffer *buffer, size_t n_bytes, size_t keep, bool *ready,
-                         az_error *error) {
-    *ready = az_buffer_reserve(buffer, e->heap, n_bytes, keep);
-    if (!*ready) {
-        free_unused_buffers(e);
-        *ready = az_buffer_reserve(buffer, e->heap, n_bytes, keep);
-    }
-    if (*ready || e->n_jobs > 1)
+/* What it means that a piece of n_bytes could not be had: no failure while other jobs are under way,
+ * whose buffers can be had later. */
+static az_status no_room(const az_encoder *e, size_t n_bytes, az_error *error) {
+    if (e->n_jobs > 1)
         return AZ_OK;
     uint64_t limit = az_heap_limit(e->heap);
     uint64_t need =
@@ -500,20 +499,47 @@ static az_status reserve(az_encoder *e, az_buffer *buffer, size_t n_bytes, size_
     return status;
 }
 
+/* Room for n_bytes. *ready is false where there is none now. */
+static az_status reserve(az_encoder *e, az_buffer *buffer, size_t n_bytes, size_t keep, bool *ready,
+                         az_error *error) {
+    *ready = az_buffer_reserve(buffer, e->heap, n_bytes, keep);
+    if (!*ready) {
+        free_unused_buffers(e);
+        *ready = az_buffer_reserve(buffer, e->heap, n_bytes, keep);
+    }
+    return *ready ? AZ_OK : no_room(e, n_bytes, error);
+}
+
+/* The same for the trace of a block, if there is to be one. */
+static az_status reserve_trace(az_encoder *e, az_job *job, size_t n_bytes, bool *ready,
+                               az_error *error) {
+    *ready = true;
+    job->is_traced = e->surprise && n_bytes > 0;
+    if (!job->is_traced || open_trace(e, job, n_bytes))
+        return AZ_OK;
+    free_unused_buffers(e);
+    *ready = open_trace(e, job, n_bytes);
+    if (*ready)
+        return AZ_OK;
+    az_status status =
+        no_room(e, (size_t)trace_memory(e, n_bytes), error); /* by what is in use now */
+    close_trace(&job->trace, e->heap);
+    return status;
+}
+
 /* Hands the collected block over, if there is memory for it now. */
 static az_status hand_over(az_encoder *e, bool last, bool *ready, az_error *error) {
     az_job *job = collecting_job(e);
     size_t n = job->content_nbytes;
     AZ_TRY(reserve(e, &job->coded, n > 0 ? n : 1, 0, ready, error));
+    if (*ready)
+        AZ_TRY(reserve_trace(e, job, n, ready, error));
     if (!*ready)
         return AZ_OK;
     job->block = (az_block_header){.number = e->n_blocks, .last = last};
     job->block.content_nbytes = (uint32_t)n;
     if (n > 0)
         AZ_TRY(az_crew_prepare(&e->crew, &e->coding, n, error));
-    job->is_traced = false;
-    if (n > 0 && e->surprise)
-        AZ_TRY(open_trace(e, job, n, error));
     e->n_blocks++;
     e->collecting = false;
     e->all_in = last;

@@ -31,8 +31,8 @@ static size_t cm_encode(az_lm_coder *c, const uint8_t *content, size_t n_bytes, 
     if (capacity < 1)
         return SIZE_MAX;
     coded[0] = 0;
-    size_t n =
-        az_block_encode(c->predictor, content, n_bytes, coded + 1, capacity - 1, phase_tick, p);
+    size_t n = az_block_encode(c->predictor, content, n_bytes, coded + 1, capacity - 1, NULL,
+                               phase_tick, p);
     return n == SIZE_MAX ? SIZE_MAX : n + 1;
 }
 
