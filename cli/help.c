@@ -1,5 +1,5 @@
 /* --help and --version. */
-#include "classification.h"
+#include "surprise.h"
 
 int az_print_help(void) {
     /* In parts: C11 promises string literals of 4095 bytes only. */
@@ -75,5 +75,6 @@ int az_print_version(void) {
     az_compare_print_libraries(stdout);
     az_classify_print_libraries(stdout);
     az_model_print_libraries(stdout);
+    az_surprise_print_library(stdout);
     return AZ_EXIT_OK;
 }

@@ -108,6 +108,11 @@ static int apply(void *opaque, int id, const char *name, const char *value) {
 static int check(const az_surprise_options *opt) {
     if (opt->base.json && opt->csv)
         return usage(opt, "options", "--json and --csv", "only one of them can be written");
+    int to_stdout = (opt->html && strcmp(opt->html, "-") == 0) +
+                    (opt->png && strcmp(opt->png, "-") == 0) + (opt->base.json || opt->csv);
+    if (to_stdout > 1)
+        return usage(opt, "options", "--html -, --png -, --json and --csv",
+                     "only one of them can go to standard output");
     if (opt->base.n_files != 1)
         return usage(opt, "command", "surprise", "the name of one file is needed (- is stdin)");
     bool with_model = (opt->base.model && strcmp(opt->base.model, AZ_BUILT_IN) != 0) ||
@@ -141,8 +146,6 @@ static int show(az_surprise_view *v) {
     const az_surprise_options *opt = v->opt;
     int rc = AZ_EXIT_OK;
     bool binary = az_looks_binary(v->text->data, v->text->n_bytes);
-    bool has_model = strcmp(v->map->model, AZ_BUILT_IN) != 0;
-    v->unit = opt->has_unit ? opt->unit : has_model ? AZ_UNIT_TOKEN : AZ_UNIT_BYTE;
     v->hex = opt->hex || (binary && !opt->has_unit);
     if (opt->html)
         rc = az_surprise_html(v, opt->html);
@@ -163,9 +166,11 @@ static int run(const az_surprise_options *opt) {
     az_surprise_map map = {0}, against = {0};
     int rc = az_file_text_read(&text, &opt->base, opt->base.files[0]);
     az_surprise_view v = {.opt = opt, .text = &text, .map = &map};
+    bool has_model = opt->base.model && strcmp(opt->base.model, AZ_BUILT_IN) != 0;
+    v.unit = opt->has_unit ? opt->unit : has_model ? AZ_UNIT_TOKEN : AZ_UNIT_BYTE;
+    bool guesses = (opt->html || opt->base.json || opt->csv) && v.unit <= AZ_UNIT_TOKEN;
     if (rc == AZ_EXIT_OK)
-        rc = az_map_make(&map, opt, opt->base.model, &text,
-                         opt->html || opt->base.json || opt->csv ? AZ_GUESSED_NBYTES : 0);
+        rc = az_map_make(&map, opt, opt->base.model, &text, guesses ? AZ_GUESSED_NBYTES : 0);
     if (rc == AZ_EXIT_OK && opt->against) {
         rc = az_map_make(&against, opt, opt->against, &text, 0);
         v.against = &against;

@@ -26,7 +26,7 @@ typedef struct az_surprise_options {
 
 /* ---- surprise_map.c --------------------------------------------------------- */
 
-/* What else might have come: [n] each. */
+/* What might have come. */
 typedef struct az_map_guess {
     uint64_t cost;
     size_t text; /* where in the map's guess_bytes, */
@@ -96,10 +96,17 @@ typedef struct az_surprise_view {
     bool hex;
 } az_surprise_view;
 
+/* How much of the text is shown, of at most n_max bytes: whole characters, unless in hex. */
+size_t az_shown_nbytes(const az_surprise_view *view, size_t n_max);
+/* The line that byte `at` is in, from 1. */
+size_t az_line_number(const uint8_t *text, size_t at);
+
 void az_surprise_show(const az_surprise_view *view);
 void az_surprise_rows(const az_surprise_view *view);
 int az_surprise_html(const az_surprise_view *view, const char *path);
 int az_surprise_png(const az_surprise_view *view, const char *path);
+/* For --version. */
+void az_surprise_print_library(FILE *stream);
 
 /* Shades of a surprise, from none to eight bits a byte and more: what each begins with, in bits a
  * byte. */

@@ -5,6 +5,8 @@
  */
 #include "surprise.h"
 
+#include <string.h>
+
 #include "page_surprise_css.h"
 #include "page_surprise_js.h"
 
@@ -16,10 +18,7 @@ static void put(FILE *f, const char *data, size_t n_bytes) {
 }
 
 static void put_string(FILE *f, const char *text) {
-    size_t n = 0;
-    while (text[n])
-        n++;
-    put(f, text, n);
+    put(f, text, strlen(text));
 }
 
 /* ---- The strip ------------------------------------------------------------------- */
@@ -100,19 +99,15 @@ static void write_table(FILE *f, const az_surprise_view *v, az_unit unit) {
         v->against ? "<th scope=\"col\">the other</th>" : "<th scope=\"col\">a byte</th>");
     for (size_t i = 0; i < n; i++) {
         const az_dear *d = &dear[i];
-        size_t place = d->from;
-        if (unit == AZ_UNIT_LINE) {
-            place = 1;
-            for (size_t k = 0; k < d->from; k++)
-                place += text[k] == '\n';
-        }
+        size_t place = unit == AZ_UNIT_LINE ? az_line_number(text, d->from) : d->from;
         double other = v->against        ? d->bits + d->difference
                        : d->to > d->from ? d->bits / (double)(d->to - d->from)
                                          : d->bits;
-        fprintf(f,
-                "<tr><td><a href=\"#text\" data-byte=\"%zu\">%zu</a></td><td>%.2f</td><td>%.2f</td>"
-                "<td class=\"text\">",
-                d->from, place, d->bits, other);
+        if (d->from < az_shown_nbytes(v, PAGE_NBYTES))
+            fprintf(f, "<tr><td><a href=\"#text\" data-byte=\"%zu\">%zu</a></td>", d->from, place);
+        else
+            fprintf(f, "<tr><td>%zu</td>", place);
+        fprintf(f, "<td>%.2f</td><td>%.2f</td><td class=\"text\">", d->bits, other);
         az_text shown = az_text_begin((az_text){text + d->from, d->to - d->from}, LISTED_NBYTES);
         put(f, shown.data, shown.n_bytes);
         fputs("</td></tr>\n", f);
@@ -129,6 +124,7 @@ static void each_unit(FILE *f, const az_surprise_view *v, size_t n,
     size_t hint = 0;
     for (size_t at = 0, end; at < n; at = end) {
         end = v->hex ? at + 1 : az_unit_whole_end(v->map, v->text->data, at, v->unit);
+        end = end < n ? end : n;
         const az_map_token *token = az_map_token_at(v->map, at, &hint);
         if (at)
             fputc(',', f);
@@ -155,13 +151,13 @@ static void one_size(FILE *f, const az_surprise_view *v, size_t from, size_t to,
 static void one_cost(FILE *f, const az_surprise_view *v, size_t from, size_t to,
                      const az_map_token *token) {
     (void)token;
-    fprintf(f, "%.3g", az_map_bits(v->map, from, to));
+    fprintf(f, "%.2f", az_map_bits(v->map, from, to));
 }
 
 static void one_other(FILE *f, const az_surprise_view *v, size_t from, size_t to,
                       const az_map_token *token) {
     (void)token;
-    fprintf(f, "%.3g", az_map_bits(v->against, from, to));
+    fprintf(f, "%.2f", az_map_bits(v->against, from, to));
 }
 
 static void one_rank(FILE *f, const az_surprise_view *v, size_t from, size_t to,
@@ -181,7 +177,7 @@ static void one_guesses(FILE *f, const az_surprise_view *v, size_t from, size_t 
         const az_map_guess *g = &v->map->guesses[token->guess + i];
         fputs(i ? "," : "", f);
         az_write_json(f, (az_text){v->map->guess_bytes + g->text, g->n_bytes});
-        fprintf(f, ",%.3g", (double)g->cost / (double)AZ_COST_BIT);
+        fprintf(f, ",%.2f", (double)g->cost / (double)AZ_COST_BIT);
     }
     fputc(']', f);
 }
@@ -202,11 +198,8 @@ static void write_data(FILE *f, const az_surprise_view *v, size_t n) {
     fputs("],\"models\":[", f);
     for (int i = 0; i < 1 + (v->against != NULL); i++) {
         const char *name = i ? v->against->model : v->map->model;
-        size_t length = 0;
-        while (name[length])
-            length++;
         fputs(i ? ",{\"name\":" : "{\"name\":", f);
-        az_write_json(f, (az_text){name, length});
+        az_write_json(f, (az_text){name, strlen(name)});
         fputc('}', f);
     }
     fputc(']', f);
@@ -220,7 +213,7 @@ static void write_data(FILE *f, const az_surprise_view *v, size_t n) {
 
 static void write_page(FILE *f, const az_surprise_view *v) {
     char size[AZ_NUMBER_MAX];
-    size_t n = v->map->n_bytes < PAGE_NBYTES ? v->map->n_bytes : PAGE_NBYTES;
+    size_t n = az_shown_nbytes(v, PAGE_NBYTES);
     fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta "
           "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta "
           "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "

@@ -206,6 +206,20 @@ size_t az_dearest(const az_surprise_map *map, const az_surprise_map *against, co
     return found;
 }
 
+size_t az_shown_nbytes(const az_surprise_view *v, size_t n_max) {
+    az_text all = {v->text->data, v->map->n_bytes};
+    if (v->hex)
+        return all.n_bytes < n_max ? all.n_bytes : n_max;
+    return az_text_begin(all, n_max).n_bytes;
+}
+
+size_t az_line_number(const uint8_t *text, size_t at) {
+    size_t line = 1;
+    for (size_t i = 0; i < at; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
 /* ---- Colours ------------------------------------------------------------------- */
 
 const double az_shade_from[AZ_N_SHADES] = {0, 0.5, 1, 2, 3, 5, 8};

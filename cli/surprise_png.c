@@ -64,6 +64,10 @@ static bool write_png(FILE *f, const picture *p) {
     return true;
 }
 
+void az_surprise_print_library(FILE *stream) {
+    fprintf(stream, "draws pictures with: libpng %s\n", png_get_libpng_ver(NULL));
+}
+
 int az_surprise_png(const az_surprise_view *v, const char *path) {
     const az_options *opt = &v->opt->base;
     size_t n = v->map->n_bytes, rows = n / (COLUMNS * 4) + 1;
@@ -92,6 +96,10 @@ int az_surprise_png(const az_surprise_view *v, const char *path) {
 }
 
 #else
+
+void az_surprise_print_library(FILE *stream) {
+    fputs("built without: surprise --png (libpng)\n", stream);
+}
 
 int az_surprise_png(const az_surprise_view *v, const char *path) {
     az_say_error(&v->opt->base, path, "this aizip is built without libpng.");

@@ -57,6 +57,7 @@ static void show_text(const az_surprise_view *v, size_t n) {
     const uint8_t *text = v->text->data;
     for (size_t at = 0, end; at < n; at = end) {
         end = az_unit_whole_end(v->map, text, at, v->unit);
+        end = end < n ? end : n;
         show_unit(text, v->map->n_bytes, at, end,
                   az_map_bits(v->map, at, end) / (double)(end - at));
     }
@@ -85,7 +86,9 @@ static void show_hex(const az_surprise_view *v, size_t n) {
 
 static void show_sum(const az_surprise_map *map) {
     char size[AZ_NUMBER_MAX];
-    printf("  %-24s %s bytes", map->model, az_format_number(size, map->archive_nbytes));
+    fputs("  ", stdout);
+    az_print_escaped(stdout, map->model);
+    printf(": %s bytes", az_format_number(size, map->archive_nbytes));
     if (map->n_bytes)
         printf(", %.3f bits a byte; %.0f bytes of it are headers and checks",
                (double)map->archive_nbytes * 8 / (double)map->n_bytes,
@@ -95,7 +98,7 @@ static void show_sum(const az_surprise_map *map) {
 
 static void show_dearest(const az_surprise_view *v, az_unit unit) {
     az_dear dear[LISTED];
-    size_t n = az_dearest(v->map, v->against, v->text->data, unit, dear, LISTED), line = 1, at = 0;
+    size_t n = az_dearest(v->map, v->against, v->text->data, unit, dear, LISTED);
     if (n == 0)
         return;
     if (v->against)
@@ -107,14 +110,12 @@ static void show_dearest(const az_surprise_view *v, az_unit unit) {
                unit == AZ_UNIT_LINE ? "line" : "byte", "text");
     for (size_t i = 0; i < n; i++) {
         const az_dear *d = &dear[i];
-        line = 1;
-        for (at = 0; at < d->from && unit == AZ_UNIT_LINE; at++)
-            line += v->text->data[at] == '\n';
+        size_t place = unit == AZ_UNIT_LINE ? az_line_number(v->text->data, d->from) : d->from;
         double other = v->against        ? d->bits + d->difference
                        : d->to > d->from ? d->bits / (double)(d->to - d->from)
                                          : d->bits;
         printf(v->against ? "%10.2f%10.2f  %-10zu " : "%10.2f%8.2f  %-10zu ", d->bits, other,
-               unit == AZ_UNIT_LINE ? line : d->from);
+               place);
         az_write_text(
             stdout,
             az_text_begin((az_text){v->text->data + d->from, d->to - d->from}, LISTED_NBYTES),
@@ -125,7 +126,7 @@ static void show_dearest(const az_surprise_view *v, az_unit unit) {
 
 void az_surprise_show(const az_surprise_view *v) {
     char size[AZ_NUMBER_MAX];
-    size_t n = v->map->n_bytes < SHOWN_NBYTES ? v->map->n_bytes : SHOWN_NBYTES;
+    size_t n = az_shown_nbytes(v, SHOWN_NBYTES);
     if (isatty(STDOUT_FILENO) && !getenv("NO_COLOR")) {
         show_legend();
         if (v->hex)
@@ -133,7 +134,7 @@ void az_surprise_show(const az_surprise_view *v) {
         else
             show_text(v, n);
         if (n < v->map->n_bytes)
-            printf("... and %s bytes more: --html shows all.\n",
+            printf("... and %s bytes more: --html shows more of them.\n",
                    az_format_number(size, v->map->n_bytes - n));
         fputc('\n', stdout);
     }

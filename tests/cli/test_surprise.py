@@ -32,6 +32,23 @@ def page_data(page):
     return json.loads(text)
 
 
+def on_terminal(case, *args, env=None):
+    """What surprise shows on a terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([AIZIP, "surprise", *args], cwd=case.dir, stdout=slave,
+                               env=dict(os.environ, TERM="xterm", **(env or {})))
+    os.close(slave)
+    shown = b""
+    try:
+        while piece := os.read(master, 65536):
+            shown += piece
+    except OSError:
+        pass
+    os.close(master)
+    case.assertEqual(process.wait(), 0)
+    return shown
+
+
 class Sums(Case):
     def check(self, name, *args):
         """Of all units: they are the file, cut, and add up to the archive."""
@@ -169,17 +186,7 @@ class Forms(Case):
         self.assertNotIn(b"\x1b", self.succeeds("surprise", "a").stdout)
         for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
             for args in ((), ("--hex",)):
-                master, slave = pty.openpty()
-                process = subprocess.Popen([AIZIP, "surprise", *args, "a"], cwd=self.dir,
-                                           stdout=slave, env=dict(os.environ, TERM="xterm", **env))
-                os.close(slave)
-                shown = b""
-                try:
-                    while piece := os.read(master, 65536):
-                        shown += piece
-                except OSError:
-                    pass
-                self.assertEqual(process.wait(), 0)
+                shown = on_terminal(self, *args, "a", env=env)
                 self.assertEqual(b"\x1b[" in shown, coloured)
                 self.assertEqual(b"bits a byte:" in shown, coloured)
                 if coloured and not args:
@@ -188,20 +195,6 @@ class Forms(Case):
 
 
 class Harm(Case):
-    def shown(self, *args):
-        master, slave = pty.openpty()
-        process = subprocess.Popen([AIZIP, "surprise", *args], cwd=self.dir, stdout=slave,
-                                   env=dict(os.environ, TERM="xterm"))
-        os.close(slave)
-        shown = b""
-        try:
-            while piece := os.read(master, 65536):
-                shown += piece
-        except OSError:
-            pass
-        process.wait()
-        return shown
-
     def test_hostile_text_and_names(self):
         name = "<b>\x1b[31m\u202e'\"&.txt"
         self.file(name, HOSTILE * 3)
@@ -216,7 +209,7 @@ class Harm(Case):
                     got = json.loads(text)
                     whole = "".join(row["text"] for row in got["rows"])
                     self.assertEqual(whole.encode("utf-8", "surrogateescape"), HOSTILE * 3)
-            shown = re.sub(rb"\x1b\[[0-9;]*m", b"", self.shown("--by", unit, "--", name))
+            shown = re.sub(rb"\x1b\[[0-9;]*m", b"", on_terminal(self, "--by", unit, "--", name))
             text = shown.decode("utf-8").replace("\r\n", "\n")
             self.assertIsNone(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text))
             self.succeeds("surprise", "-q", "--by", unit, "--html", "p.html", "--", name)
@@ -229,8 +222,29 @@ class Harm(Case):
             text = "".join(page_data(page)["text"])
             self.assertEqual(text.encode("utf-8", "surrogateescape"), HOSTILE * 3)
 
+    def test_a_hostile_name_of_a_model(self):
+        self.file("a")
+        name = "\x1b[31m\u202e<b>.gguf"
+        self.file(name, STORIES.read_bytes())
+        for args in ((), ("--json",), ("--csv",)):
+            text = self.succeeds("surprise", *args, "-m", "./" + name, "a").stdout.decode()
+            self.assertIsNone(re.search("[\x1b\u202e]", text))
+        self.succeeds("surprise", "-q", "--html", "p", "-m", "./" + name, "--against", "./" + name, "a")
+        self.assertIsNone(re.search("[\x1b\u202e]|<b>", (self.dir / "p").read_text("utf-8")))
+
+    def test_long_lines_are_cut(self):
+        self.file("a", b"word \xc3\xa9" * 40000)
+        shown = on_terminal(self, "-1", "--by", "line", "a")
+        self.assertIn(b"... and 214,", shown.replace(b"\r\n", b"\n"))
+        shown.decode()
+        self.file("a", b"x\xc3\xa9" * 400000)
+        self.succeeds("surprise", "-q", "-1", "--by", "line", "--html", "p", "a")
+        data = page_data((self.dir / "p").read_text("utf-8"))
+        self.assertIn((1 << 20) - sum(data["sizes"]), (0, 1))
+
     def test_what_makes_no_sense(self):
         self.file("a")
+        self.fails(2, "only one of them can go to standard output", "surprise", "--html", "-", "--csv", "a")
         self.fails(2, "the name of one file is needed", "surprise")
         self.fails(2, "the name of one file is needed", "surprise", "a", "a")
         self.fails(2, "expected byte, token, word or line", "surprise", "--by", "page", "a")
