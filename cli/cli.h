@@ -16,6 +16,7 @@
  *   compare.c   -v: the same file through gzip, xz and zstd
  *   list.c      -l
  *   armour.c    --base64; interact.c  -i
+ *   dictionary.c  -D and --prime
  *   models.c    where models are: names become paths
  *   engines.c   -m, and the models that archives need: loaded once
  *   model*.c    the command `aizip model` (model.h)
@@ -61,17 +62,21 @@ typedef enum az_mode {
 typedef enum az_verify { AZ_VERIFY_AUTO, AZ_VERIFY_ON, AZ_VERIFY_OFF } az_verify;
 
 typedef struct az_engines az_engines;
+typedef struct az_file_text az_file_text;
 
 typedef struct az_options {
     az_mode mode;
     az_verify verify;
     int level;
-    int n_threads;       /* 0: all cores */
-    uint64_t memlimit;   /* bytes; 0: none */
-    uint64_t block_size; /* bytes; 0: the level's own */
-    const char *output;  /* -o, or NULL */
-    const char *model;   /* -m, or NULL */
-    int n_lanes;         /* --lanes, --window, --overlap; 0: by the level */
+    int n_threads;                  /* 0: all cores */
+    uint64_t memlimit;              /* bytes; 0: none */
+    uint64_t block_size;            /* bytes; 0: the level's own */
+    const char *output;             /* -o, or NULL */
+    const char *model;              /* -m, or NULL */
+    const char *dictionary_path;    /* -D, or NULL */
+    const char *primer;             /* --prime, or NULL */
+    const az_file_text *dictionary; /* what -D names, once it has been read, or NULL */
+    int n_lanes;                    /* --lanes, --window, --overlap; 0: by the level */
     int window;
     int overlap;
     az_engines *engines; /* of this run */
@@ -212,14 +217,26 @@ void az_source_close(az_source *source);
 /* ---- file_text.c ------------------------------------------------------ */
 
 /* A file's bytes. */
-typedef struct az_file_text {
+struct az_file_text {
     const char *name; /* as named on the command line, "stdin" for "-" */
     uint8_t *data;    /* [n_bytes], or NULL */
     size_t n_bytes;
-} az_file_text;
+};
 
 int az_file_text_read(az_file_text *text, const az_options *opt, const char *path);
 void az_file_text_free(az_file_text *text);
+
+/* ---- dictionary.c ----------------------------------------------------- */
+
+/* Reads what -D names into *text, which must stay where it is, and notes it in *opt; without -D
+ * *text is empty. Returns an exit code. The caller frees the text. */
+int az_dictionary_read(az_file_text *text, az_options *opt);
+/* The dictionary of -D or --prime, if there is one. Returns an exit code. */
+int az_dictionary_set(az_encoder *encoder, const az_options *opt, const char *name);
+/* Whether --prime may name this; says why not, and returns an exit code. */
+int az_dictionary_check_primer(const az_options *opt);
+/* The names of the primers, one line each. */
+void az_dictionary_print_primers(FILE *stream);
 
 /* ---- sink.c ----------------------------------------------------------- */
 

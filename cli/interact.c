@@ -8,22 +8,20 @@
 
 static int compress_line(const az_options *opt, const char *line, size_t n_bytes) {
     az_error error = {.status = AZ_OK};
-    az_engine *engine = NULL;
-    const char *name;
+    az_encoder *encoder = NULL;
+    int done = 0;
     size_t capacity = az_compress_bound(n_bytes) + 256, n = 0;
     uint8_t *archive = malloc(capacity);
     char *text = malloc(2 * capacity + 16);
     int rc = archive && text ? AZ_EXIT_OK : AZ_EXIT_MEMORY;
-    if (rc == AZ_EXIT_OK && opt->model)
-        rc = az_engines_named(opt->engines, &engine, &name);
-    if (rc == AZ_EXIT_OK) {
-        az_status status =
-            engine ? az_engine_compress(engine, archive, capacity, &n, line, n_bytes, opt->level,
-                                        &error)
-                   : az_compress(archive, capacity, &n, line, n_bytes, opt->level, &error);
-        if (status != AZ_OK)
-            rc = az_say_library_error(opt, "stdin", &error);
-    }
+    az_input in = {line, n_bytes, 0};
+    az_output out = {archive, capacity, 0};
+    if (rc == AZ_EXIT_OK)
+        rc = az_encoder_setup(&encoder, opt, "stdin", opt->memlimit, (int64_t)n_bytes, NULL);
+    if (rc == AZ_EXIT_OK && az_encoder_run(encoder, &in, &out, AZ_FINISH, &done, &error) != AZ_OK)
+        rc = az_say_library_error(opt, "stdin", &error);
+    az_encoder_close(&encoder);
+    n = out.pos;
     if (rc == AZ_EXIT_OK) {
         az_armour armour = {.one_line = true};
         size_t n_text = az_armour_encode(&armour, archive, n, true, text);

@@ -52,9 +52,17 @@ static void print_row(const az_archive_info *info, const char *method, const cha
     putchar('\n');
 }
 
-static void print_hash(const az_archive_info *info) {
-    for (size_t i = 0; i < sizeof info->model_hash; i++)
-        printf("%02x", info->model_hash[i]);
+static void print_hash(const uint8_t *hash, size_t n_bytes) {
+    for (size_t i = 0; i < n_bytes; i++)
+        printf("%02x", hash[i]);
+}
+
+/* The name of the primer that the archive needs, "" if it needs none. */
+static const char *primer_name(const az_archive_info *info) {
+    for (size_t i = 0; i < az_primer_count(); i++)
+        if (az_primer_get(i)->number == info->primer)
+            return az_primer_get(i)->name;
+    return info->primer ? "unknown" : "";
 }
 
 static void print_info(const az_archive_info *info, const char *name) {
@@ -67,8 +75,17 @@ static void print_info(const az_archive_info *info, const char *name) {
         fputs("                needs the language model ", stdout);
         az_print_escaped(stdout, info->model_name);
         fputs(", SHA-256 ", stdout);
-        print_hash(info);
+        print_hash(info->model_hash, sizeof info->model_hash);
         printf("..., arithmetic version %d, window %u\n", info->model_version, info->window);
+    }
+    if (info->primer)
+        printf("                after the built-in dictionary number %d, %s\n", info->primer,
+               primer_name(info));
+    if (info->dictionary_nbytes) {
+        printf("                needs a dictionary of %ju bytes, SHA-256 ",
+               (uintmax_t)info->dictionary_nbytes);
+        print_hash(info->dictionary_hash, sizeof info->dictionary_hash);
+        puts("...");
     }
 }
 
@@ -87,7 +104,7 @@ static void print_json_model(const az_archive_info *info) {
     fputs(",\"model\":{\"name\":", stdout);
     az_print_json_string(info->model_name);
     fputs(",\"sha256_prefix\":\"", stdout);
-    print_hash(info);
+    print_hash(info->model_hash, sizeof info->model_hash);
     printf("\",\"version\":%d,\"window\":%u}", info->model_version, info->window);
 }
 
@@ -106,6 +123,14 @@ static void print_json_info(const az_archive_info *info, const char *name, bool 
         fputs("null", stdout);
     if (info->model_version > 0)
         print_json_model(info);
+    if (info->primer)
+        printf(",\"primer\":{\"number\":%d,\"name\":\"%s\"}", info->primer, primer_name(info));
+    if (info->dictionary_nbytes) {
+        printf(",\"dictionary\":{\"bytes\":%ju,\"sha256_prefix\":\"",
+               (uintmax_t)info->dictionary_nbytes);
+        print_hash(info->dictionary_hash, sizeof info->dictionary_hash);
+        fputs("\"}", stdout);
+    }
     fputs(",\"check\":", stdout);
     az_print_json_string(info->check_name);
     putchar('}');

@@ -33,10 +33,14 @@ static int run_list(const az_options *opt) {
 }
 
 static int run_transcode(az_options *opt) {
-    int rc = az_engines_open(&opt->engines, opt);
+    az_file_text dictionary;
+    int rc = az_dictionary_read(&dictionary, opt);
+    if (rc == AZ_EXIT_OK)
+        rc = az_engines_open(&opt->engines, opt);
     if (rc == AZ_EXIT_OK)
         rc = opt->interactive ? az_interact(opt) : az_walk(opt, az_transcode, NULL);
     az_engines_close(&opt->engines);
+    az_file_text_free(&dictionary);
     return rc;
 }
 

@@ -103,6 +103,7 @@ int az_say_library_error(const az_options *opt, const char *name, const az_error
     int rc = AZ_EXIT_FILE;
     const char *advice = "";
     switch (error->status) {
+    case AZ_ERROR_DICTIONARY: advice = "; -D FILE names it"; break;
     case AZ_ERROR_FORMAT: rc = AZ_EXIT_DAMAGED; break;
     case AZ_ERROR_MODEL: /* an archive's model that is not there, or a file that is no model */
         rc = opt->mode == AZ_MODE_MODEL || opt->mode == AZ_MODE_SCORE ||

@@ -26,6 +26,7 @@ enum {
     OPTION_QUIET = 'q',
     OPTION_VERBOSE = 'v',
     OPTION_MODEL = 'm',
+    OPTION_DICTIONARY = 'D',
     OPTION_INTERACTIVE = 'i',
     OPTION_HELP = 'h',
     OPTION_VERSION = 'V',
@@ -38,7 +39,8 @@ enum {
     OPTION_BASE64,
     OPTION_LANES,
     OPTION_WINDOW,
-    OPTION_OVERLAP
+    OPTION_OVERLAP,
+    OPTION_PRIME
 };
 
 static const struct option_name {
@@ -66,6 +68,9 @@ static const struct option_name {
     {"json", OPTION_JSON, false},
     {"salvage", OPTION_SALVAGE, false},
     {"model", OPTION_MODEL, true},
+    {"dictionary", OPTION_DICTIONARY, true},
+    {"patch-from", OPTION_DICTIONARY, true},
+    {"prime", OPTION_PRIME, true},
     {"base64", OPTION_BASE64, false},
     {"interactive", OPTION_INTERACTIVE, false},
     {"lanes", OPTION_LANES, true},
@@ -77,8 +82,8 @@ static const struct option_name {
     {"version", OPTION_VERSION, false},
 };
 
-#define SHORT_OPTIONS "zdtlcfkroTMmiqvhV"
-#define SHORT_WITH_VALUE "oTMm"
+#define SHORT_OPTIONS "zdtlcfkroTMmDiqvhV"
+#define SHORT_WITH_VALUE "oTMmD"
 
 #define MIN_BLOCK_NBYTES ((uint64_t)1 << 16)
 #define MAX_BLOCK_NBYTES ((uint64_t)1 << 26)
@@ -218,6 +223,8 @@ static int apply(az_options *opt, int id, const char *value) {
     case OPTION_JSON: opt->json = true; break;
     case OPTION_SALVAGE: opt->salvage = true; break;
     case OPTION_MODEL: opt->model = value; break;
+    case OPTION_DICTIONARY: opt->dictionary_path = value; break;
+    case OPTION_PRIME: opt->primer = value; break;
     case OPTION_LANES: return az_options_set_coding(opt, "lanes", value);
     case OPTION_WINDOW: return az_options_set_coding(opt, "window", value);
     case OPTION_OVERLAP: return az_options_set_coding(opt, "overlap", value);
@@ -316,6 +323,12 @@ static int check(const az_options *opt) {
                      "they go with compressing with a language model, -m");
     if (opt->model && opt->mode == AZ_MODE_LIST)
         return usage(opt, "option", "-m", "-l needs no model");
+    if (opt->dictionary_path && opt->primer)
+        return usage(opt, "options", "-D and --prime", "a file is compressed after one of them");
+    if (opt->dictionary_path && opt->mode == AZ_MODE_LIST)
+        return usage(opt, "option", "-D", "-l needs no dictionary");
+    if (opt->primer && opt->mode != AZ_MODE_COMPRESS)
+        return usage(opt, "option", "--prime", "it goes with compressing; archives name their own");
     if (opt->salvage && opt->mode != AZ_MODE_DECOMPRESS)
         return usage(opt, "option", "--salvage", "it goes with -d");
     return AZ_EXIT_OK;
@@ -361,6 +374,8 @@ int az_options_parse(az_options *opt, int argc, char **argv) {
     if (opt->help || opt->version)
         return AZ_EXIT_OK;
     int rc = check(opt);
+    if (rc == AZ_EXIT_OK)
+        rc = az_dictionary_check_primer(opt);
     if (opt->n_files == 0)
         opt->files[opt->n_files++] = dash;
     return rc;

@@ -23,7 +23,8 @@ static int print_help(void) {
           "  --by=UNIT       byte (the default without a model), token (with one), word or\n"
           "                  line\n"
           "  --hex           bytes in hex; without it, if FILE looks binary\n"
-          "  -1 ... -9, --block-size=SIZE, --lanes=N, --window=N, --overlap=N, -T#,\n"
+          "  -D FILE, --prime=NAME, -1 ... -9, --block-size=SIZE, --lanes=N, --window=N, "
+          "--overlap=N, -T#,\n"
           "  --memlimit=SIZE, -q\n"
           "                  as for compressing\n",
           stdout);
@@ -48,7 +49,8 @@ enum {
     OPTION_BLOCK_SIZE,
     OPTION_LANES,
     OPTION_WINDOW,
-    OPTION_OVERLAP
+    OPTION_OVERLAP,
+    OPTION_PRIME
 };
 
 static const az_option_name long_options[] = {
@@ -60,6 +62,8 @@ static const az_option_name long_options[] = {
     {"csv", OPTION_CSV, false, 1},
     {"by", OPTION_BY, true, 1},
     {"hex", OPTION_HEX, false, 1},
+    {"dictionary", 'D', true, 1},
+    {"prime", OPTION_PRIME, true, 1},
     {"block-size", OPTION_BLOCK_SIZE, true, 1},
     {"lanes", OPTION_LANES, true, 1},
     {"window", OPTION_WINDOW, true, 1},
@@ -90,6 +94,8 @@ static int apply(void *opaque, int id, const char *name, const char *value) {
     az_surprise_options *opt = opaque;
     switch (id) {
     case 'm': opt->base.model = value; break;
+    case 'D': opt->base.dictionary_path = value; break;
+    case OPTION_PRIME: opt->base.primer = value; break;
     case OPTION_AGAINST: opt->against = value; break;
     case OPTION_HTML: opt->html = value; break;
     case OPTION_PNG: opt->png = value; break;
@@ -113,6 +119,8 @@ static int check(const az_surprise_options *opt) {
     if (to_stdout > 1)
         return usage(opt, "options", "--html -, --png -, --json and --csv",
                      "only one of them can go to standard output");
+    if (opt->base.dictionary_path && opt->base.primer)
+        return usage(opt, "options", "-D and --prime", "the text is seen after one of them");
     if (opt->base.n_files != 1)
         return usage(opt, "command", "surprise", "the name of one file is needed (- is stdin)");
     bool with_model = (opt->base.model && strcmp(opt->base.model, AZ_BUILT_IN) != 0) ||
@@ -120,7 +128,7 @@ static int check(const az_surprise_options *opt) {
     if (!with_model && (opt->base.n_lanes || opt->base.window || opt->base.overlap))
         return usage(opt, "options", "--lanes, --window and --overlap",
                      "they go with a language model, -m");
-    return AZ_EXIT_OK;
+    return az_dictionary_check_primer(&opt->base);
 }
 
 static int parse(az_surprise_options *opt, int argc, char **argv) {
@@ -131,8 +139,8 @@ static int parse(az_surprise_options *opt, int argc, char **argv) {
                                     .base = &opt->base,
                                     .options = long_options,
                                     .n_options = sizeof long_options / sizeof *long_options,
-                                    .letters = "mTMqvh",
-                                    .letters_with_value = "mTM",
+                                    .letters = "mDTMqvh",
+                                    .letters_with_value = "mDTM",
                                     .level = &opt->base.level,
                                     .commands = 1,
                                     .elsewhere = "",
@@ -161,10 +169,12 @@ static int show(az_surprise_view *v) {
     return rc;
 }
 
-static int run(const az_surprise_options *opt) {
-    az_file_text text;
+static int run(az_surprise_options *opt) {
+    az_file_text text = {0}, dictionary;
     az_surprise_map map = {0}, against = {0};
-    int rc = az_file_text_read(&text, &opt->base, opt->base.files[0]);
+    int rc = az_dictionary_read(&dictionary, &opt->base);
+    if (rc == AZ_EXIT_OK)
+        rc = az_file_text_read(&text, &opt->base, opt->base.files[0]);
     az_surprise_view v = {.opt = opt, .text = &text, .map = &map};
     bool has_model = opt->base.model && strcmp(opt->base.model, AZ_BUILT_IN) != 0;
     v.unit = opt->has_unit ? opt->unit : has_model ? AZ_UNIT_TOKEN : AZ_UNIT_BYTE;
@@ -180,6 +190,7 @@ static int run(const az_surprise_options *opt) {
     az_map_free(&map);
     az_map_free(&against);
     az_file_text_free(&text);
+    az_file_text_free(&dictionary);
     return rc;
 }
 

@@ -87,6 +87,8 @@ int az_encoder_setup(az_encoder **e, const az_options *opt, const char *name, ui
         az_encoder_set(*e, AZ_PARAM_CONTENT_SIZE, n_bytes, &error) != AZ_OK)
         return az_say_library_error(opt, name, &error);
     int rc = opt->model ? set_engine(*e, opt, name, &memlimit) : AZ_EXIT_OK;
+    if (rc == AZ_EXIT_OK)
+        rc = az_dictionary_set(*e, opt, name);
     if (left)
         *left = memlimit;
     return rc;
@@ -106,7 +108,10 @@ int az_decoder_setup(az_decoder **decoder, const az_options *opt, const char *na
     az_error error = {.status = AZ_OK};
     if (az_decoder_open(decoder, NULL, &error) == AZ_OK &&
         az_decoder_set(*decoder, AZ_PARAM_THREADS, opt->n_threads, &error) == AZ_OK &&
-        az_decoder_set(*decoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)opt->memlimit, &error) == AZ_OK) {
+        az_decoder_set(*decoder, AZ_PARAM_MEMORY_LIMIT, (int64_t)opt->memlimit, &error) == AZ_OK &&
+        (!opt->dictionary ||
+         az_decoder_set_dictionary(*decoder, opt->dictionary->data, opt->dictionary->n_bytes,
+                                   &error) == AZ_OK)) {
         az_decoder_set_engines(*decoder, az_engines_find, opt->engines);
         return AZ_EXIT_OK;
     }

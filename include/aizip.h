@@ -65,8 +65,9 @@ typedef enum az_status {
     AZ_ERROR_THREAD = 11,     /* no thread could be started */
     AZ_ERROR_INTERNAL = 12,   /* a fault of the library's own: please report it */
     AZ_ERROR_MODEL = 13,      /* a model file that is no model, is damaged, or is not supported */
-    AZ_ERROR_DATA = 14        /* labelled texts that can't be read as asked: the sentence names the
+    AZ_ERROR_DATA = 14,       /* labelled texts that can't be read as asked: the sentence names the
                                  file and the line */
+    AZ_ERROR_DICTIONARY = 15  /* the archive needs a dictionary that was not given */
 } az_status;
 
 #define AZ_ERROR_NO_OFFSET UINT64_MAX
@@ -126,6 +127,12 @@ AZ_API az_status az_content_size(uint64_t *content_nbytes, const void *src, size
                                  az_error *error);
 
 /* ---- Streams ---------------------------------------------------------- */
+
+/* Bytes that somebody else owns. data may be NULL where n_bytes is 0. */
+typedef struct az_text {
+    const void *data;
+    size_t n_bytes;
+} az_text;
 
 typedef struct az_encoder az_encoder;
 typedef struct az_decoder az_decoder;
@@ -222,7 +229,8 @@ AZ_API void az_decoder_set_gap_fn(az_decoder *decoder, az_gap_fn fn, void *opaqu
 
 /* ---- Looking at an archive -------------------------------------------- */
 
-#define AZ_MODEL_HASH_NBYTES 16 /* of a SHA-256: what an archive keeps of it */
+#define AZ_MODEL_HASH_NBYTES 16     /* of a SHA-256: what an archive keeps of it */
+#define AZ_DICTIONARY_HASH_NBYTES 8 /* the same of a dictionary's */
 
 typedef struct az_archive_info {
     uint64_t archive_nbytes; /* of all archives that follow one another */
@@ -243,6 +251,10 @@ typedef struct az_archive_info {
     char model_name[64]; /* as the archive says it: any bytes */
     int model_version;   /* of the arithmetic that runs it */
     uint32_t window;     /* tokens */
+    /* With a dictionary; zeros otherwise, and where the archives differ. */
+    int primer; /* the number of a built-in one; else: */
+    uint64_t dictionary_nbytes;
+    uint8_t dictionary_hash[AZ_DICTIONARY_HASH_NBYTES]; /* the start of its SHA-256 */
 } az_archive_info;
 
 /* Reads n_bytes at `offset` into buf; returns 0, or anything else on failure.
@@ -362,13 +374,38 @@ AZ_API az_status az_engine_decompress(az_engine *engine, void *dst, size_t dst_c
                                       size_t *dst_nbytes, const void *src, size_t src_nbytes,
                                       az_error *error);
 
-/* ---- Labelled texts ----------------------------------------------------- */
+/* ---- Dictionaries -------------------------------------------------------- */
 
-/* Bytes that somebody else owns. data may be NULL where n_bytes is 0. */
-typedef struct az_text {
-    const void *data;
-    size_t n_bytes;
-} az_text;
+#define AZ_DICTIONARY_NBYTES_MAX ((size_t)1 << 29)
+
+/* Compresses as if these bytes had just been seen, before every block: an older version of the
+ * file, or a text like it. They are not in the archive, which keeps size and hash of them; decoding
+ * needs the same bytes. Of a long dictionary (4 MiB; 256 KiB with a model) the predictor's match
+ * models know all and its contexts the end; a model sees its last tokens, a quarter of its window.
+ * The caller keeps data[0..n_bytes) as it is until the handle is closed; n_bytes 0: none.
+ * AZ_ERROR_ARGUMENT if there are more than AZ_DICTIONARY_NBYTES_MAX. */
+AZ_API az_status az_encoder_set_dictionary(az_encoder *encoder, const void *data, size_t n_bytes,
+                                           az_error *error);
+/* The dictionary for archives that need one: AZ_ERROR_DICTIONARY if it is another. */
+AZ_API az_status az_decoder_set_dictionary(az_decoder *decoder, const void *data, size_t n_bytes,
+                                           az_error *error);
+
+/* A dictionary that is built in: every decoder has it. */
+typedef struct az_primer {
+    const char *name; /* "prose" */
+    const char *what; /* "English prose" */
+    int number;       /* in archives, 1..255 */
+    az_text text;     /* at most 64 KiB */
+} az_primer;
+
+AZ_API size_t az_primer_count(void);
+AZ_API const az_primer *az_primer_get(size_t i); /* i < az_primer_count(), else NULL */
+/* Compresses after the one of this name. "auto": content of less than 64 KiB after the one that it
+ * is most like, if it is like any, and if its archive is no shorter without (that is not tried with a
+ * model). */
+AZ_API az_status az_encoder_set_primer(az_encoder *encoder, const char *name, az_error *error);
+
+/* ---- Labelled texts ----------------------------------------------------- */
 
 /* Texts, each with a label or none, from a file in one of the usual forms. The bytes are kept as
  * they are, UTF-8 or not. */

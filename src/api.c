@@ -33,6 +33,7 @@ const char *az_status_name(az_status status) {
     case AZ_ERROR_INTERNAL: return "internal error";
     case AZ_ERROR_MODEL: return "unusable model file";
     case AZ_ERROR_DATA: return "unusable data set";
+    case AZ_ERROR_DICTIONARY: return "missing dictionary";
     }
     return "unknown status";
 }
@@ -169,6 +170,18 @@ static void see_model(az_archive_info *info, const az_frame *frame, bool first) 
     info->window = take || same ? m->window : 0;
 }
 
+/* The same of dictionaries. */
+static void see_dictionary(az_archive_info *info, const az_frame *frame, bool first) {
+    const az_frame_dictionary *d = &frame->dictionary; /* zeros if there is none */
+    bool same = info->primer == d->primer && info->dictionary_nbytes == d->n_bytes &&
+                memcmp(info->dictionary_hash, d->hash, sizeof d->hash) == 0;
+    bool take = first || same;
+    static const uint8_t none[AZ_DICTIONARY_HASH_NBYTES];
+    info->primer = take ? d->primer : 0;
+    info->dictionary_nbytes = take ? d->n_bytes : 0;
+    memcpy(info->dictionary_hash, take ? d->hash : none, sizeof none);
+}
+
 static az_status see_frame(void *opaque, const az_frame *frame, uint64_t offset,
                            uint32_t largest_nbytes, az_error *error) {
     az_archive_info *info = opaque;
@@ -183,8 +196,11 @@ static az_status see_frame(void *opaque, const az_frame *frame, uint64_t offset,
     if (az_frame_block_nbytes(frame) > info->block_nbytes)
         info->block_nbytes = az_frame_block_nbytes(frame);
     see_model(info, frame, first);
+    see_dictionary(info, frame, first);
     if (frame->method == AZ_METHOD_CM) {
+        const az_primer *primer = az_primer_numbered(frame->dictionary.primer);
         az_coding coding = {.method = frame->method, .level = frame->level};
+        coding.dictionary.n_bytes = primer ? primer->text.n_bytes : frame->dictionary.n_bytes;
         uint64_t memory = az_codec_memory(&coding, largest_nbytes);
         if (memory > info->memory_nbytes)
             info->memory_nbytes = memory;

@@ -242,9 +242,10 @@ static void a_primed_text_costs_what_it_adds(void **state) {
                 az_text asked = {texts[t], strlen(texts[t])};
                 uint64_t costs[2], by_byte[64], sum = 0;
                 memcpy(joined + n, asked.data, asked.n_bytes);
-                assert_int_equal(
-                    az_predictor_open(&p, heap, AZ_METHOD_CM, level, 2000 + 65536, NULL), AZ_OK);
-                az_predictor_begin(p, joined, 2000 + 65536);
+                assert_int_equal(az_predictor_open(&p, heap, AZ_METHOD_CM, level,
+                                                   (az_span){0, 2000 + 65536}, NULL),
+                                 AZ_OK);
+                az_predictor_begin(p, joined, (az_span){0, 2000 + 65536});
                 az_range_encoder_init(&rc, NULL, 0);
                 az_predictor_encode(p, &rc, n);
                 az_range_encoder_init(&rc, NULL, 0);

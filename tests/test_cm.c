@@ -25,8 +25,9 @@ enum { N_BYTES = 9000 };
 
 static az_predictor *open_predictor(az_heap *heap, int level, size_t max_nbytes) {
     az_predictor *predictor = NULL;
-    assert_int_equal(az_predictor_open(&predictor, heap, AZ_METHOD_CM, level, max_nbytes, NULL),
-                     AZ_OK);
+    assert_int_equal(
+        az_predictor_open(&predictor, heap, AZ_METHOD_CM, level, (az_span){0, max_nbytes}, NULL),
+        AZ_OK);
     return predictor;
 }
 
@@ -67,7 +68,7 @@ static size_t code_of(az_predictor *predictor, const uint8_t *block, size_t n_by
     static uint8_t coded[2 * N_BYTES + 64];
     az_range_encoder rc;
     az_range_encoder_init(&rc, coded, sizeof coded);
-    az_predictor_begin(predictor, block, n_bytes);
+    az_predictor_begin(predictor, block, (az_span){0, n_bytes});
     for (size_t pos = 0; pos < n_bytes; pos += max_piece)
         az_predictor_encode(predictor, &rc, n_bytes - pos < max_piece ? n_bytes - pos : max_piece);
     size_t n = az_range_encoder_finish(&rc);
@@ -143,7 +144,7 @@ static void beginning_anew_forgets_half_a_block(void **state) {
         static uint8_t coded[2 * N_BYTES];
         az_range_encoder rc;
         az_range_encoder_init(&rc, coded, sizeof coded);
-        az_predictor_begin(used, first, N_BYTES);
+        az_predictor_begin(used, first, (az_span){0, N_BYTES});
         az_predictor_encode(used, &rc, n);
         assert_true(course_of(used, block, 3000) == expected);
         az_predictor_close(&used);
@@ -170,7 +171,7 @@ static void nothing_ahead_is_read(void **state) {
         size_t n_message = code_of(encoder, block, N_BYTES, N_BYTES, &message);
         az_range_decoder rc;
         az_range_decoder_init(&rc, message, n_message);
-        az_predictor_begin(decoder, decoded, N_BYTES);
+        az_predictor_begin(decoder, decoded, (az_span){0, N_BYTES});
         for (size_t pos = 0; pos < N_BYTES;) {
             size_t n = 1 + dice_below(&d, 50);
             n = n < N_BYTES - pos ? n : N_BYTES - pos;
@@ -261,7 +262,7 @@ static void guesses_are_what_bytes_would_cost(void **state) {
             fills[fill](block, N, 5);
             memcpy(other, block, N);
             az_range_encoder_init(&rc, NULL, 0);
-            az_predictor_begin(predictor, block, N);
+            az_predictor_begin(predictor, block, (az_span){0, N});
             az_predictor_encode(predictor, &rc, FROM);
             for (size_t pos = FROM; pos < N; pos += EVERY) {
                 az_guesses guesses;
@@ -293,7 +294,7 @@ static void guessing_leaves_no_trace(void **state) {
             fills[fill](block, N_BYTES, 9);
             az_range_encoder rc;
             az_range_encoder_init(&rc, message, sizeof message);
-            az_predictor_begin(predictor, block, N_BYTES);
+            az_predictor_begin(predictor, block, (az_span){0, N_BYTES});
             for (size_t pos = 0; pos < N_BYTES; pos++) {
                 az_guesses guesses;
                 if (pos % 8 < 3)
@@ -315,7 +316,7 @@ static void memory_is_what_was_said(void **state) {
     for (int level = AZ_LEVEL_MIN; level <= AZ_LEVEL_MAX; level++) {
         uint64_t before = 0;
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            uint64_t said = az_predictor_memory(AZ_METHOD_CM, level, sizes[i]);
+            uint64_t said = az_predictor_memory(AZ_METHOD_CM, level, (az_span){0, sizes[i]});
             assert_true(said >= before);
             before = said;
             if (said > (uint64_t)200 << 20)
@@ -339,13 +340,13 @@ static void limit_below_the_need_is_refused(void **state) {
         az_heap *heap = NULL;
         az_error error;
         az_predictor *predictor = NULL;
-        uint64_t need = az_predictor_memory(AZ_METHOD_CM, level, 10000);
+        uint64_t need = az_predictor_memory(AZ_METHOD_CM, level, (az_span){0, 10000});
         assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
         for (uint64_t limit = 1; limit < need - need / 50; limit += need / 7) {
             az_heap_set_limit(heap, limit);
-            assert_int_equal(
-                az_predictor_open(&predictor, heap, AZ_METHOD_CM, level, 10000, &error),
-                AZ_ERROR_MEMORY_LIMIT);
+            assert_int_equal(az_predictor_open(&predictor, heap, AZ_METHOD_CM, level,
+                                               (az_span){0, 10000}, &error),
+                             AZ_ERROR_MEMORY_LIMIT);
             assert_null(predictor);
             assert_int_equal(az_heap_used(heap), 0);
         }
@@ -362,7 +363,8 @@ static void levels_and_methods_are_sensible(void **state) {
     az_heap *heap = NULL;
     az_predictor *predictor = NULL;
     assert_int_equal(az_heap_open(&heap, NULL, NULL), AZ_OK);
-    assert_int_equal(az_predictor_open(&predictor, heap, 77, 5, 1000, NULL), AZ_ERROR_VERSION);
+    assert_int_equal(az_predictor_open(&predictor, heap, 77, 5, (az_span){0, 1000}, NULL),
+                     AZ_ERROR_VERSION);
     assert_int_equal(az_heap_used(heap), 0);
     az_heap_close(&heap);
     assert_in_range(az_predictor_version(AZ_METHOD_CM), 1, 255);

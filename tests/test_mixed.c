@@ -179,8 +179,8 @@ static bool go_on(void *opaque, size_t n_content, size_t n_coded) {
 static bytes code(model *m, az_mixed_settings s, uint32_t n_lanes, const uint8_t *p, size_t n) {
     bytes out = {malloc(2 * n + 300), 0};
     az_error error = {0};
-    if (az_mixed_encode(m->mixed, &s, 5, n_lanes, p, n, out.data, 2 * n + 300, &out.n, go_on, NULL,
-                        &error) != AZ_OK)
+    if (az_mixed_encode(m->mixed, &s, 5, n_lanes, p, (az_span){0, n}, out.data, 2 * n + 300, &out.n,
+                        go_on, NULL, &error) != AZ_OK)
         fail_msg("%s", error.text);
     assert_true(out.n <= 2 * n + 300);
     return out;
@@ -189,7 +189,8 @@ static bytes code(model *m, az_mixed_settings s, uint32_t n_lanes, const uint8_t
 static void check_block(model *m, az_mixed_settings s, bytes coded, const uint8_t *p, size_t n) {
     uint8_t *again = malloc(n);
     az_error error = {0};
-    if (az_mixed_decode(m->mixed, &s, again, n, coded.data, coded.n, go_on, NULL, &error) != AZ_OK)
+    if (az_mixed_decode(m->mixed, &s, again, (az_span){0, n}, coded.data, coded.n, go_on, NULL,
+                        &error) != AZ_OK)
         fail_msg("%s", error.text);
     assert_memory_equal(again, p, n);
     free(again);
@@ -277,9 +278,9 @@ static void hostile_blocks_are_refused_or_harmless(void **state) {
         for (size_t n = 0; n <= 4; n++) {
             if (lies[i][0] != 0 && lies[i][0] < 65 && n < 4)
                 continue; /* the lie is not whole */
-            assert_int_equal(
-                az_mixed_decode(m.mixed, &s, content, 400, lies[i], n, go_on, NULL, &error),
-                AZ_ERROR_DAMAGED);
+            assert_int_equal(az_mixed_decode(m.mixed, &s, content, (az_span){0, 400}, lies[i], n,
+                                             go_on, NULL, &error),
+                             AZ_ERROR_DAMAGED);
         }
     uint64_t seed = 9;
     for (int i = 0; i < REPEATS(300, 30); i++) {
@@ -287,7 +288,8 @@ static void hostile_blocks_are_refused_or_harmless(void **state) {
         for (size_t k = 0; k < sizeof noise; k++)
             noise[k] = (uint8_t)(rnd(&seed) >> 32);
         noise[0] = (uint8_t)(1 + noise[0] % 4);
-        (void)az_mixed_decode(m.mixed, &s, content, 400, noise, sizeof noise, go_on, NULL, &error);
+        (void)az_mixed_decode(m.mixed, &s, content, (az_span){0, 400}, noise, sizeof noise, go_on,
+                              NULL, &error);
     }
     free(content);
     close_model(&m);
@@ -309,13 +311,13 @@ static void a_tick_stops_both_ways(void **state) {
         int left = n;
         size_t n_out;
         az_error error;
-        assert_int_equal(az_mixed_encode(m.mixed, &s, 5, 1, p, 3000, out, 6000, &n_out, stop_soon,
-                                         &left, &error),
+        assert_int_equal(az_mixed_encode(m.mixed, &s, 5, 1, p, (az_span){0, 3000}, out, 6000,
+                                         &n_out, stop_soon, &left, &error),
                          AZ_OK);
         assert_true(n_out == SIZE_MAX);
         left = n;
-        assert_int_equal(az_mixed_decode(m.mixed, &s, again, 3000, coded.data, coded.n, stop_soon,
-                                         &left, &error),
+        assert_int_equal(az_mixed_decode(m.mixed, &s, again, (az_span){0, 3000}, coded.data,
+                                         coded.n, stop_soon, &left, &error),
                          AZ_ERROR_CANCELLED);
     }
     check_block(&m, s, coded, p, 3000); /* and all is well afterwards */
@@ -357,9 +359,9 @@ static void a_wrong_kernel_agrees_with_itself_and_is_caught(void **state) {
     bytes coded = code(&m, s, 1, p, sizeof story);
     check_block(&m, s, coded, p, sizeof story);
     az_mixed_check(m.mixed, true);
-    assert_int_equal(
-        az_mixed_decode(m.mixed, &s, again, sizeof story, coded.data, coded.n, go_on, NULL, &error),
-        AZ_ERROR_INTERNAL);
+    assert_int_equal(az_mixed_decode(m.mixed, &s, again, (az_span){0, sizeof story}, coded.data,
+                                     coded.n, go_on, NULL, &error),
+                     AZ_ERROR_INTERNAL);
     assert_non_null(strstr(error.text, "kernels"));
     free(again);
     free(coded.data);

@@ -20,9 +20,13 @@
  *
  * All of it is integers: the same on every machine.
  */
+#include "cm_match.h"
 #include "cm_models.h"
 
 enum {
+    CONTEXT_NBYTES = 4 << 20,          /* of a dictionary, its end, that the contexts see, */
+    HINTED_CONTEXT_NBYTES = 256 << 10, /* beside a language model */
+    MATCH_LOG2_MAX = 26,
     STAGE_ROWS_LOG2_MAX = 16,
     /* Weights at the start: of all lanes together; of a match model. */
     LANES_START = AZ_MIX_ONE / 5 * 9,
@@ -68,8 +72,21 @@ static uint32_t stage_cells(uint32_t stage, size_t n_bytes) {
     return AZ_CM_STAGE_CELLS * (stage == 0 ? 512 : 1u << stage_log2(n_bytes));
 }
 
-static uint32_t match_log2(const az_cm_level *level, size_t n_bytes) {
-    return log2_up((uint32_t)n_bytes, 10, level->match_log2);
+/* What is coded, into nothing or not. */
+static size_t coded_nbytes(const az_cm_level *level, az_span span) {
+    size_t n = level->n_hints ? HINTED_CONTEXT_NBYTES : CONTEXT_NBYTES;
+    return span.content_nbytes + (span.dictionary_nbytes < n ? span.dictionary_nbytes : n);
+}
+
+static size_t span_nbytes(az_span span) {
+    return span.dictionary_nbytes + span.content_nbytes;
+}
+
+/* A dictionary has places for all its bytes, up to a point. */
+static uint32_t match_log2(const az_cm_level *level, az_span span) {
+    uint32_t n = (uint32_t)span.dictionary_nbytes;
+    uint32_t high = n > 0 ? log2_up(n, level->match_log2, MATCH_LOG2_MAX) : level->match_log2;
+    return log2_up((uint32_t)span_nbytes(span), 10, high);
 }
 
 /* Places for what each token's end is predicted by. */
@@ -96,11 +113,12 @@ static void *carve(carver *c, uint64_t n_bytes) {
     return piece;
 }
 
-/* Lays out, for blocks of n_bytes, everything whose size depends on level or
- * block, in one piece of memory at base; with base NULL, and cm NULL, only adds
+/* Lays out, for a span, everything whose size depends on level or
+ * span, in one piece of memory at base; with base NULL, and cm NULL, only adds
  * up. Returns the bytes taken. */
-static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, size_t n_bytes) {
+static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, az_span span) {
     carver c = {base, 0};
+    size_t n_bytes = coded_nbytes(l, span);
     uint8_t *table = carve(&c, (uint64_t)table_lines(l, n_bytes) * AZ_CM_LINE_NBYTES);
     int32_t *weights = carve(&c, (uint64_t)weight_rows(l) * AZ_CM_N_PADDED(l) * sizeof *weights);
     int32_t *final_weights =
@@ -111,13 +129,13 @@ static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, size_t n_
             cm->stage[i] = stage;
     }
     for (uint32_t i = 0; i < l->n_matches; i++) {
-        uint32_t *seen = carve(&c, sizeof *seen << match_log2(l, n_bytes));
+        uint32_t *seen = carve(&c, sizeof *seen << match_log2(l, span));
         if (cm)
             cm->match_memory[i].table = seen;
     }
     if (l->n_hints) {
         az_cm_hinted *hinted = carve(&c, sizeof *hinted);
-        uint8_t *marks = carve(&c, n_bytes);
+        uint8_t *marks = carve(&c, span_nbytes(span));
         az_counter *ends = carve(&c, sizeof *ends << ends_log2(n_bytes));
         if (cm) {
             cm->hinted = hinted;
@@ -134,8 +152,8 @@ static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, size_t n_
     return c.n_bytes;
 }
 
-uint64_t az_cm_memory(int level, size_t block_nbytes) {
-    return sizeof(az_cm) + layout(NULL, &az_cm_levels[level], NULL, block_nbytes) +
+uint64_t az_cm_memory(int level, az_span most) {
+    return sizeof(az_cm) + layout(NULL, &az_cm_levels[level], NULL, most) +
            2 * AZ_HEAP_BLOCK_NBYTES;
 }
 
@@ -156,14 +174,13 @@ static const az_cm_engine *engine_named(const char *name) {
     return &az_cm_engine_plain;
 }
 
-az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nbytes,
-                     az_error *error) {
+az_status az_cm_open(az_cm **out, az_heap *heap, int level, az_span most, az_error *error) {
     az_cm *cm = az_alloc(heap, sizeof *cm);
     if (!cm)
         return az_alloc_failed(heap, sizeof *cm, error);
     cm->level = &az_cm_levels[level];
     cm->heap = heap;
-    uint64_t n_bytes = layout(NULL, cm->level, NULL, max_block_nbytes);
+    uint64_t n_bytes = layout(NULL, cm->level, NULL, most);
     cm->arena = n_bytes <= SIZE_MAX ? az_alloc(heap, (size_t)n_bytes) : NULL;
     if (!cm->arena) { /* told by what is in use now, so before anything is freed */
         az_status status = az_alloc_failed(heap, (size_t)n_bytes, error);
@@ -229,7 +246,7 @@ static void begin_counters(az_cm *cm) {
         cm->run_maps[i / AZ_CM_RUN_CELLS][cell] = prob31(cell & 1 ? AZ_PROB_ONE - p : p);
     }
     for (uint32_t i = 0; i < cm->level->n_stages; i++)
-        begin_stage(t, cm->stage[i], stage_cells(i, cm->n_bytes) / AZ_CM_STAGE_CELLS);
+        begin_stage(t, cm->stage[i], (i == 0 ? 512u : 1u << cm->stage_log2));
     for (uint32_t i = 0; i < AZ_CM_SURE_CELLS; i++)
         cm->sure_cells[i] = (AZ_PROB_ONE - AZ_PROB_ONE / 64) << 10;
 }
@@ -289,13 +306,14 @@ static void begin_history(az_cm *cm) {
     memset(cm->order1, 0, sizeof cm->order1);
     cm->period = 0;
     for (uint32_t i = 0; i < cm->level->n_matches && i < AZ_CM_MATCHES_MAX; i++) {
-        cm->match_memory[i].log2 = match_log2(cm->level, cm->n_bytes);
+        cm->match_memory[i].log2 = match_log2(cm->level, cm->span);
         cm->at.match[i].seen = cm->match_memory[i].table;
         begin_match(&cm->match_memory[i]);
     }
 }
 
-static void begin_hinted(az_cm *cm) {
+/* What is learnt of a language model's hints. */
+static void begin_hints(az_cm *cm) {
     const az_cm_tables *t = &cm->tables;
     az_cm_hinted *h = cm->hinted;
     az_cm_ends *e = &h->ends;
@@ -310,27 +328,56 @@ static void begin_hinted(az_cm *cm) {
                                                                             : 0;
     for (uint32_t i = 0; i < 16 * AZ_MIX_STEP; i++)
         e->final_weights[i] = i % AZ_MIX_STEP < 3 ? AZ_MIX_ONE / 3 : 0;
+}
+
+static void begin_ends(az_cm_ends *e) {
     for (uint32_t i = 0; i < 34; i++)
         e->match[i] = i & 1 ? AZ_PROB_ONE / 8 << 10 : (AZ_PROB_ONE - AZ_PROB_ONE / 8) << 10;
     for (uint32_t i = 0; i < 1u << (32 - e->shift); i++)
         e->table[i] = AZ_PROB_ONE / 2 << 10;
 }
 
-void az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes) {
+/* Where the bytes 0..end - 1 lead to, as if they had been coded. */
+static void index_matches(az_cm *cm, size_t end) {
+    static const uint32_t min_len[] = AZ_CM_MATCH_MIN_LEN;
+    for (uint32_t i = 0; i < cm->level->n_matches; i++) {
+        az_cm_match *m = &cm->at.match[i];
+        for (size_t pos = 0; pos < end;) {
+            az_cm_match_hash(m, &cm->match_memory[i], min_len[i], cm->block[pos++]);
+            if (pos >= min_len[i])
+                *m->seen = (uint32_t)pos;
+        }
+    }
+}
+
+size_t az_cm_begin(az_cm *cm, const uint8_t *block, az_span span) {
     const az_cm_level *l = cm->level;
+    size_t n_bytes = coded_nbytes(l, span), n_skipped = span_nbytes(span) - n_bytes;
     if (cm->used)
-        memset(cm->arena, 0, (size_t)layout(NULL, l, NULL, n_bytes));
+        memset(cm->arena, 0, (size_t)layout(NULL, l, NULL, span));
     cm->used = true;
-    layout(cm, l, cm->arena, n_bytes);
+    layout(cm, l, cm->arena, span);
     cm->block = block;
-    cm->n_bytes = (uint32_t)n_bytes;
+    cm->span = span;
+    cm->n_bytes = (uint32_t)span_nbytes(span);
     cm->n_lines = table_lines(l, n_bytes);
     cm->stage_log2 = stage_log2(n_bytes);
     begin_counters(cm);
     begin_weights(cm);
     begin_history(cm);
-    if (l->n_hints)
-        begin_hinted(cm);
+    if (l->n_hints) {
+        begin_hints(cm);
+        begin_ends(&cm->hinted->ends);
+        memset(cm->hinted->marks, AZ_CM_MARK_CODED, n_skipped);
+    }
+    index_matches(cm, n_skipped);
+    cm->at.pos = cm->at.line_start[0] = cm->at.line_start[1] = (uint32_t)n_skipped;
+    return span.dictionary_nbytes - n_skipped;
+}
+
+void az_cm_forget_hints(az_cm *cm) {
+    begin_weights(cm);
+    begin_hints(cm);
 }
 
 void az_cm_copy(az_cm *to, const az_cm *from, const uint8_t *block) {
@@ -341,7 +388,7 @@ void az_cm_copy(az_cm *to, const az_cm *from, const uint8_t *block) {
     to->arena = arena;
     to->used = true;
     to->block = block;
-    memcpy(arena, from->arena, (size_t)layout(to, from->level, arena, from->n_bytes));
+    memcpy(arena, from->arena, (size_t)layout(to, from->level, arena, from->span));
     for (uint32_t i = 0; i < from->level->n_matches; i++)
         to->at.match[i].seen =
             to->match_memory[i].table + (from->at.match[i].seen - from->match_memory[i].table);
@@ -362,8 +409,9 @@ uint32_t az_cm_lane_left(const az_cm_lane *lane) {
     return lane->end - lane->at.pos;
 }
 
-void az_cm_trace(az_cm *cm, uint32_t *costs) {
+void az_cm_trace(az_cm *cm, uint32_t *costs, size_t first) {
     cm->costs = costs;
+    cm->costs_from = (uint32_t)first;
 }
 
 uint32_t az_cm_code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,

@@ -16,12 +16,22 @@ typedef struct az_cm az_cm;
 typedef void (*az_cm_code_fn)(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec,
                               uint8_t *block, size_t n_bytes);
 
+/* What is coded at once: the content of a block, before it, in the same buffer, the bytes of a
+ * dictionary, which are never coded but are what the predictor has seen already. Both together are
+ * below 2^30. */
+typedef struct az_span {
+    size_t dictionary_nbytes; /* 0: none */
+    size_t content_nbytes;
+} az_span;
+
 uint32_t az_cm_block_nbytes(int level);
-uint64_t az_cm_memory(int level, size_t block_nbytes);
-az_status az_cm_open(az_cm **out, az_heap *heap, int level, size_t max_block_nbytes,
-                     az_error *error);
+uint64_t az_cm_memory(int level, az_span most);
+az_status az_cm_open(az_cm **out, az_heap *heap, int level, az_span most, az_error *error);
 void az_cm_close(az_cm **cm);
-void az_cm_begin(az_cm *cm, const uint8_t *block, size_t n_bytes);
+/* block[dictionary_nbytes + content_nbytes]. Of a long dictionary the match models know all when
+ * this returns, and the contexts are to see the end: returns how many bytes of it are left, to be
+ * coded into nothing. */
+size_t az_cm_begin(az_cm *cm, const uint8_t *block, az_span span);
 void az_cm_code(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t *block,
                 size_t n_bytes);
 
@@ -71,14 +81,17 @@ typedef struct az_cm_strings {
 /* A lane: bytes first..end - 1 of the block, and where in them coding stands. */
 typedef struct az_cm_lane az_cm_lane;
 uint64_t az_cm_lane_nbytes(void);
+/* A dictionary's tokens have been coded, after hints that said nothing: what that has taught of the
+ * worth of hints is forgotten, what it has taught of the text is not. */
+void az_cm_forget_hints(az_cm *cm);
 /* lane: az_cm_lane_nbytes() bytes, aligned for anything. After az_cm_begin, whose block must
  * be zeros and is written to here, in both directions. */
 void az_cm_lane_begin(const az_cm *cm, az_cm_lane *lane, uint32_t first, uint32_t end);
 uint32_t az_cm_lane_left(const az_cm_lane *lane); /* bytes still to be coded */
 
 /* From now on what each byte costs, with what says whether the token ends there, is added to
- * costs[its place in the block], times AZ_COST_BIT; NULL: no more. For encoding. */
-void az_cm_trace(az_cm *cm, uint32_t *costs);
+ * costs[its place in the block - first], times AZ_COST_BIT; NULL: no more. For encoding. */
+void az_cm_trace(az_cm *cm, uint32_t *costs, size_t first);
 
 /* Codes the next token of a lane that has bytes left: number `index` of the strings, into enc;
  * or, when that is NULL, out of dec. sums[n + 1]: the mass of the strings before each, each

@@ -46,7 +46,7 @@ enum {
     FINAL_RATE = 150 /* learning rate of the second layer, 2^-16 */
 };
 
-static const uint32_t match_min_len[AZ_CM_MATCHES_MAX] = {7, 14, 24};
+static const uint32_t match_min_len[AZ_CM_MATCHES_MAX] = AZ_CM_MATCH_MIN_LEN;
 
 /* One byte's course: what its contexts have found, and what the running bit's
  * prediction leaves for learning from it. */

@@ -192,7 +192,7 @@ static uint32_t code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
                             az_cm_share(az_cm_course_mass(&c, c.low + 1, c.high),
                                         az_cm_course_mass(&c, c.low, c.low + 1)));
         if (cm->costs && enc) {
-            cm->costs[pos] += (uint32_t)(az_coded_cost(enc) - spent);
+            cm->costs[pos - cm->costs_from] += (uint32_t)(az_coded_cost(enc) - spent);
             spent = az_coded_cost(enc);
         }
         if (last || ends) {

@@ -10,6 +10,10 @@
 
 #include "cm_state.h"
 
+/* Bytes that the matches of a level begin with. */
+#define AZ_CM_MATCH_MIN_LEN \
+    { 7, 14, 24 }
+
 enum { LONG_ENOUGH = 16, LEN_MAX = 65535, VERIFY_MAX = 400 };
 
 /* The last byte was `byte`: where to look. Each step shifts by 64 / min_len bits,

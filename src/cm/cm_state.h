@@ -111,7 +111,8 @@ struct az_cm_lane {
 
 struct az_cm {
     const uint8_t *block;
-    uint32_t n_bytes;
+    az_span span;
+    uint32_t n_bytes; /* of the span */
     az_cm_cursor at;
     uint32_t turn; /* the first lane whose map learned in the last byte */
     bool sure;     /* the next byte is decided by the first match alone, if it agrees */
@@ -152,7 +153,8 @@ struct az_cm {
     /* With a language model. */
     az_cm_hinted *hinted;
     int hint_x[AZ_CM_HINTS];
-    uint32_t *costs; /* [n_bytes] where what bytes cost is added, or NULL */
+    uint32_t *costs;     /* where what bytes cost is added, or NULL; */
+    uint32_t costs_from; /* [0] is of this place */
 
     az_cm_tables tables;
     const az_cm_level *level;

@@ -27,6 +27,20 @@ static bool is_hopeless(const uint8_t *content, size_t n_bytes, size_t pos, uint
     return az_is_noise(content, n_bytes, (uint32_t *)(void *)(coded + start), capacity - start);
 }
 
+/* Begins a span, and codes the dictionary into nothing. False: the tick said stop. */
+static bool prime(az_predictor *predictor, const uint8_t *block, az_span span,
+                  az_block_tick_fn tick, void *opaque) {
+    az_range_encoder nothing;
+    az_range_encoder_init(&nothing, NULL, 0);
+    for (size_t left = az_predictor_begin(predictor, block, span), n; left > 0; left -= n) {
+        n = left > TICK_NBYTES ? TICK_NBYTES : left;
+        az_predictor_encode(predictor, &nothing, n);
+        if (!tick(opaque, 0, 0))
+            return false;
+    }
+    return true;
+}
+
 /* Bytes from..to - 1, one at a time. */
 static void encode_traced(az_predictor *predictor, az_range_encoder *rc, const uint8_t *content,
                           size_t from, size_t to, az_trace *trace) {
@@ -42,14 +56,16 @@ static void encode_traced(az_predictor *predictor, az_range_encoder *rc, const u
     }
 }
 
-size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
-                       uint8_t *coded, size_t capacity, az_trace *trace, az_block_tick_fn tick,
-                       void *opaque) {
+size_t az_block_encode(az_predictor *predictor, const uint8_t *block, az_span span, uint8_t *coded,
+                       size_t capacity, az_trace *trace, az_block_tick_fn tick, void *opaque) {
+    const uint8_t *content = block + span.dictionary_nbytes;
+    size_t n_bytes = span.content_nbytes;
     az_range_encoder rc;
     az_range_encoder_init(&rc, coded, capacity);
     if (n_bytes == 0)
         return az_range_encoder_finish(&rc);
-    az_predictor_begin(predictor, content, n_bytes);
+    if (!prime(predictor, block, span, tick, opaque))
+        return SIZE_MAX;
     for (size_t pos = 0; pos < n_bytes;) {
         size_t n = n_bytes - pos > TICK_NBYTES ? TICK_NBYTES : n_bytes - pos;
         if (trace)
@@ -58,7 +74,8 @@ size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n
             az_predictor_encode(predictor, &rc, n);
         pos += n;
         if (rc.pos > capacity || !tick(opaque, pos, rc.pos) ||
-            is_hopeless(content, n_bytes, pos, coded, rc.pos, capacity))
+            (span.dictionary_nbytes == 0 &&
+             is_hopeless(content, n_bytes, pos, coded, rc.pos, capacity)))
             return SIZE_MAX;
     }
     return az_range_encoder_finish(&rc);
@@ -73,19 +90,20 @@ void az_block_trace_stored(size_t n_bytes, az_trace *trace) {
     memset(trace->guesses, 0, trace->n_guesses * sizeof *trace->guesses);
 }
 
-bool az_block_decode(az_predictor *predictor, uint8_t *content, size_t n_bytes,
-                     const uint8_t *coded, size_t coded_nbytes, az_block_tick_fn tick,
-                     void *opaque) {
+bool az_block_decode(az_predictor *predictor, uint8_t *block, az_span span, const uint8_t *coded,
+                     size_t coded_nbytes, az_block_tick_fn tick, void *opaque) {
+    size_t n_bytes = span.content_nbytes;
     if (coded_nbytes > 0 && coded[coded_nbytes - 1] == 0)
         return false; /* the encoder leaves trailing zeros out */
     az_range_decoder rc;
     az_range_decoder_init(&rc, coded, coded_nbytes);
     if (n_bytes == 0)
         return coded_nbytes == 0;
-    az_predictor_begin(predictor, content, n_bytes);
+    if (!prime(predictor, block, span, tick, opaque))
+        return false;
     for (size_t pos = 0; pos < n_bytes;) {
         size_t n = n_bytes - pos > TICK_NBYTES ? TICK_NBYTES : n_bytes - pos;
-        az_predictor_decode(predictor, &rc, content, n);
+        az_predictor_decode(predictor, &rc, block, n);
         pos += n;
         if (!tick(opaque, pos, rc.pos < coded_nbytes ? rc.pos : coded_nbytes))
             return false;

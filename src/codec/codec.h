@@ -17,6 +17,7 @@
 #include "../coder/coder.h"
 #include "../container/container.h"
 #include "../predict/predict.h"
+#include "../primers/primers.h"
 
 #define AZ_THREADS_MAX 256
 
@@ -29,12 +30,11 @@
 /* Told where coding stands, every few thousand bytes; false stops it. */
 typedef bool (*az_block_tick_fn)(void *opaque, size_t n_content, size_t n_coded);
 
-/* Codes content[0..n_bytes) into coded[0..capacity). Returns the coded size, or
- * SIZE_MAX if it does not fit, or the tick said stop. trace: NULL, or of what it spends on
- * each byte. */
-size_t az_block_encode(az_predictor *predictor, const uint8_t *content, size_t n_bytes,
-                       uint8_t *coded, size_t capacity, az_trace *trace, az_block_tick_fn tick,
-                       void *opaque);
+/* Codes the content of block[], which is behind a dictionary, into coded[0..capacity). Returns the
+ * coded size, or SIZE_MAX if it does not fit, or the tick said stop. trace: NULL, or of what it
+ * spends on each byte of the content. */
+size_t az_block_encode(az_predictor *predictor, const uint8_t *block, az_span span, uint8_t *coded,
+                       size_t capacity, az_trace *trace, az_block_tick_fn tick, void *opaque);
 
 /* The trace of a block that is stored: 8 bits a byte, and no guesses. */
 void az_block_trace_stored(size_t n_bytes, az_trace *trace);
@@ -45,11 +45,17 @@ void az_block_trace_stored(size_t n_bytes, az_trace *trace);
 #define AZ_NOISE_SCRATCH_NBYTES ((size_t)1 << 18)
 bool az_is_noise(const uint8_t *content, size_t n_bytes, uint32_t *scratch, size_t scratch_nbytes);
 
-/* Decodes n_bytes into content[]. False if coded[0..coded_nbytes) is not what
- * az_block_encode() makes of any content, or the tick said stop. */
-bool az_block_decode(az_predictor *predictor, uint8_t *content, size_t n_bytes,
-                     const uint8_t *coded, size_t coded_nbytes, az_block_tick_fn tick,
-                     void *opaque);
+/* Decodes the content into block[], behind the dictionary that is there. False if
+ * coded[0..coded_nbytes) is not what az_block_encode() makes of any content, or the tick said
+ * stop. */
+bool az_block_decode(az_predictor *predictor, uint8_t *block, az_span span, const uint8_t *coded,
+                     size_t coded_nbytes, az_block_tick_fn tick, void *opaque);
+
+/* ---- Dictionaries ------------------------------------------------------------ */
+
+/* What an archive keeps of a dictionary. AZ_ERROR_ARGUMENT if it is none. */
+az_status az_dictionary_note(az_frame_dictionary *note, const void *data, size_t n_bytes,
+                             az_error *error);
 
 /* ---- Jobs and the crew ------------------------------------------------------ */
 
@@ -66,8 +72,10 @@ void az_buffer_close(az_buffer *buffer, az_heap *heap);
 typedef enum az_job_state { AZ_JOB_FREE, AZ_JOB_QUEUED, AZ_JOB_BUSY, AZ_JOB_DONE } az_job_state;
 
 typedef struct az_job {
-    az_buffer content;
-    az_buffer coded; /* encoder: the payload; decoder: header and payload */
+    az_buffer bytes; /* the dictionary, and behind it the content */
+    size_t dictionary_nbytes;
+    bool may_leave_out; /* encoder: the dictionary, where the code is shorter without */
+    az_buffer coded;    /* encoder: the payload; decoder: header and payload */
     az_block_header block;
     size_t content_nbytes; /* collected so far, while the encoder fills it */
     bool is_end;           /* decoder: no block but the end of a frame */
@@ -99,6 +107,7 @@ typedef struct az_coding {
     int method, level;
     az_engine *engine;
     uint32_t window, overlap; /* tokens */
+    az_text dictionary;       /* before each block; n_bytes 0: none */
     uint32_t n_lanes;         /* encoder; 0: by the level */
     bool verify;              /* encoder */
 } az_coding;
@@ -109,6 +118,14 @@ typedef struct az_worker {
     az_mixed *mixed;   /* with an engine */
     az_thread *thread; /* NULL: works in the calling thread */
 } az_worker;
+
+static inline az_span az_job_span(const az_job *job) {
+    return (az_span){job->dictionary_nbytes, job->block.content_nbytes};
+}
+
+static inline uint8_t *az_job_content(const az_job *job) {
+    return job->bytes.data + job->dictionary_nbytes;
+}
 
 /* Called in the calling thread; nonzero cancels. */
 typedef int (*az_tick_fn)(void *opaque);
@@ -125,7 +142,7 @@ typedef struct az_crew {
     az_worker workers[AZ_THREADS_MAX];
     int n_workers;
     az_coding coding;  /* what the workers are for */
-    size_t max_nbytes; /* the largest block they take */
+    size_t max_nbytes; /* content of the largest block that they take */
 
     az_monitor *monitor; /* guards what follows; NULL: no threads */
     az_job *first, *last;

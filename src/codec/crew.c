@@ -60,11 +60,28 @@ static az_lm_coder lm_coder(const az_worker *worker) {
                          .verify = c->verify};
 }
 
-/* Where the model was left away, cm codes the block once more: what it spends on each byte. */
+/* Where it is known only now what codes the block, cm does so once more: what it spends on each
+ * byte. */
 static void trace_again(az_worker *worker, az_job *job, job_run *run) {
     const az_block_header *block = &job->block;
-    az_block_encode(worker->predictor, job->content.data, block->content_nbytes,
-                    job->coded.data + 1, block->content_nbytes - 1, &job->trace, job_tick, run);
+    uint8_t *coded = job->coded.data;
+    bool after_lanes = worker->mixed;
+    az_block_encode(worker->predictor, job->bytes.data, az_job_span(job), coded + after_lanes,
+                    block->content_nbytes - after_lanes, &job->trace, job_tick, run);
+}
+
+/* Without a dictionary that may be left out: into the second half of job->coded. */
+static size_t try_without(az_worker *worker, az_job *job, size_t n, job_run *run) {
+    size_t n_bytes = job->block.content_nbytes;
+    uint8_t *content = az_job_content(job), *coded = job->coded.data + n_bytes;
+    size_t without = az_block_encode(worker->predictor, content, (az_span){0, n_bytes}, coded,
+                                     n_bytes - 1, NULL, job_tick, run);
+    if (without == SIZE_MAX || (n != SIZE_MAX && without >= n))
+        return n;
+    memcpy(job->coded.data, coded, without);
+    memmove(job->bytes.data, content, n_bytes);
+    job->dictionary_nbytes = 0;
+    return without;
 }
 
 static void encode_job(az_worker *worker, az_job *job, job_run *run) {
@@ -74,21 +91,23 @@ static void encode_job(az_worker *worker, az_job *job, job_run *run) {
     if (block->content_nbytes > 0 && worker->mixed) {
         az_lm_coder coder = lm_coder(worker);
         coder.trace = job->is_traced ? &job->trace : NULL;
-        job->status =
-            az_lm_block_encode(&coder, job->content.data, block->content_nbytes, job->coded.data,
-                               block->content_nbytes - 1, &n, job_tick, run, &job->error);
+        job->status = az_lm_block_encode(&coder, job->bytes.data, az_job_span(job), job->coded.data,
+                                         block->content_nbytes - 1, &n, job_tick, run, &job->error);
     } else if (block->content_nbytes > 0) {
-        n = az_block_encode(worker->predictor, job->content.data, block->content_nbytes,
-                            job->coded.data, block->content_nbytes - 1,
-                            job->is_traced ? &job->trace : NULL, job_tick, run);
+        az_trace *trace = job->is_traced && !job->may_leave_out ? &job->trace : NULL;
+        n = az_block_encode(worker->predictor, job->bytes.data, az_job_span(job), job->coded.data,
+                            block->content_nbytes - 1, trace, job_tick, run);
+        if (job->may_leave_out)
+            n = try_without(worker, job, n, run);
     }
     block->stored = n == SIZE_MAX;
     block->payload_nbytes = block->stored ? block->content_nbytes : (uint32_t)n;
     if (!block->stored)
-        block->content_check = az_check(job->content.data, block->content_nbytes);
+        block->content_check = az_check(az_job_content(job), block->content_nbytes);
     if (job->is_traced && block->stored)
         az_block_trace_stored(block->content_nbytes, &job->trace);
-    else if (job->is_traced && worker->mixed && job->status == AZ_OK && job->coded.data[0] == 0)
+    else if (job->is_traced && job->status == AZ_OK &&
+             (worker->mixed ? job->coded.data[0] == 0 : job->may_leave_out))
         trace_again(worker, job, run);
 }
 
@@ -99,17 +118,16 @@ static void decode_job(az_worker *worker, az_job *job, job_run *run) {
         return; /* its check has been compared */
     if (worker->mixed) {
         az_lm_coder coder = lm_coder(worker);
-        az_status status =
-            az_lm_block_decode(&coder, job->content.data, block->content_nbytes, payload,
-                               block->payload_nbytes, job_tick, run, &job->error);
+        az_status status = az_lm_block_decode(&coder, job->bytes.data, az_job_span(job), payload,
+                                              block->payload_nbytes, job_tick, run, &job->error);
         job->failed = status == AZ_ERROR_DAMAGED || status == AZ_ERROR_CANCELLED;
         job->status = job->failed ? AZ_OK : status;
     } else {
-        job->failed = !az_block_decode(worker->predictor, job->content.data, block->content_nbytes,
+        job->failed = !az_block_decode(worker->predictor, job->bytes.data, az_job_span(job),
                                        payload, block->payload_nbytes, job_tick, run);
     }
     if (!job->failed && job->status == AZ_OK)
-        job->failed = az_check(job->content.data, block->content_nbytes) != block->content_check;
+        job->failed = az_check(az_job_content(job), block->content_nbytes) != block->content_check;
 }
 
 static void do_job(az_worker *worker, az_job *job, bool in_caller) {
@@ -210,15 +228,17 @@ static az_status settle(az_crew *crew, az_error *error) {
 enum { TOKEN_NBYTES = 3 };
 
 uint64_t az_codec_memory(const az_coding *c, size_t n_bytes) {
-    uint64_t n = 2 * (uint64_t)n_bytes + AZ_HANDLE_NBYTES;
+    az_span most = {c->dictionary.n_bytes, n_bytes};
+    uint64_t n = most.dictionary_nbytes + 2 * (uint64_t)n_bytes + AZ_HANDLE_NBYTES;
     if (!c->engine)
-        return n + az_predictor_memory(c->method, c->level, n_bytes);
+        return n + az_predictor_memory(c->method, c->level, most);
     const az_lm_server *server = c->engine->server;
     const az_mixed_settings settings = {c->window, c->overlap};
     uint32_t n_lanes = c->n_lanes ? c->n_lanes : az_mixed_lanes(c->level, n_bytes / TOKEN_NBYTES);
-    return n + 6 * (uint64_t)n_bytes + az_predictor_memory(AZ_METHOD_CM, AZ_LM_CM_LEVEL, n_bytes) +
+    return n + most.dictionary_nbytes + 6 * (uint64_t)n_bytes +
+           az_predictor_memory(AZ_METHOD_CM, AZ_LM_CM_LEVEL, most) +
            az_mixed_memory(az_lm_server_model(server), az_lm_server_vocabulary(server)->strings.n,
-                           &settings, n_bytes, n_lanes);
+                           &settings, most, n_lanes);
 }
 
 static az_status add_worker(az_crew *crew, az_error *error) {
@@ -227,7 +247,8 @@ static az_status add_worker(az_crew *crew, az_error *error) {
     worker->thread = NULL;
     const az_coding *c = &crew->coding;
     AZ_TRY(az_predictor_open(&worker->predictor, crew->heap, AZ_METHOD_CM,
-                             c->engine ? AZ_LM_CM_LEVEL : c->level, crew->max_nbytes, error));
+                             c->engine ? AZ_LM_CM_LEVEL : c->level,
+                             (az_span){c->dictionary.n_bytes, crew->max_nbytes}, error));
     az_status status =
         c->engine ? az_mixed_open(&worker->mixed, c->engine->server, crew->heap, error) : AZ_OK;
     if (status != AZ_OK) {
@@ -265,7 +286,8 @@ static az_status first_worker_failed(const az_crew *crew, az_status status, az_e
 static bool is_same(const az_coding *a, const az_coding *b) {
     return a->method == b->method && a->level == b->level && a->engine == b->engine &&
            a->window == b->window && a->overlap == b->overlap && a->n_lanes == b->n_lanes &&
-           a->verify == b->verify;
+           a->verify == b->verify && a->dictionary.data == b->dictionary.data &&
+           a->dictionary.n_bytes == b->dictionary.n_bytes;
 }
 
 az_status az_crew_prepare(az_crew *crew, const az_coding *coding, size_t n_bytes, az_error *error) {

@@ -46,7 +46,7 @@ void az_decoder_close(az_decoder **decoder) {
     az_heap *heap = d->heap;
     az_crew_close(&d->crew);
     for (int i = 0; i < d->n_slots; i++) {
-        az_buffer_close(&d->jobs[i].content, heap);
+        az_buffer_close(&d->jobs[i].bytes, heap);
         az_buffer_close(&d->jobs[i].coded, heap);
     }
     az_free(heap, d->jobs);
@@ -107,6 +107,16 @@ void az_decoder_set_engines(az_decoder *d, az_find_engine_fn find, void *opaque)
     d->find_opaque = opaque;
 }
 
+az_status az_decoder_set_dictionary(az_decoder *d, const void *data, size_t n_bytes,
+                                    az_error *error) {
+    if (d->started)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "a dictionary can't be set once decoding has begun");
+    AZ_TRY(az_dictionary_note(&d->dictionary_note, data, n_bytes, error));
+    d->dictionary = (az_text){data, n_bytes};
+    return AZ_OK;
+}
+
 static az_status start(az_decoder *d, az_error *error) {
     int threads = d->threads ? d->threads : az_cpu_count();
     d->crew.max_workers = threads < AZ_THREADS_MAX ? threads : AZ_THREADS_MAX;
@@ -125,8 +135,8 @@ static void free_unused_buffers(az_decoder *d, const az_buffer *but) {
     for (int i = d->n_jobs; i < d->n_slots; i++) {
         az_job *job = &d->jobs[(d->first_job + i) % d->n_slots];
         /* A job's content is reserved before its coded bytes are. */
-        if (&job->content != but && &job->coded != but)
-            az_buffer_close(&job->content, d->heap);
+        if (&job->bytes != but && &job->coded != but)
+            az_buffer_close(&job->bytes, d->heap);
         if (&job->coded != but)
             az_buffer_close(&job->coded, d->heap);
     }
@@ -211,7 +221,7 @@ static void give_end(az_decoder *d, const az_job *job) {
 /* True when the block is through. */
 static bool give_content(az_decoder *d, az_job *job, az_output *out) {
     const uint8_t *content =
-        job->block.stored ? job->coded.data + job->block.header_nbytes : job->content.data;
+        job->block.stored ? job->coded.data + job->block.header_nbytes : az_job_content(job);
     size_t n = job->block.content_nbytes - d->n_given;
     if (n > out->size - out->pos)
         n = out->size - out->pos;

@@ -78,7 +78,9 @@ struct az_decoder {
     void *gap_opaque;
     az_find_engine_fn find;
     void *find_opaque;
-    az_coding coding; /* of the last frame that needs a model */
+    az_text dictionary; /* that was given; n_bytes 0: none */
+    az_frame_dictionary dictionary_note;
+    az_coding coding; /* of the reader's frame */
     int threads;
     bool salvage;
     bool verify;
@@ -144,11 +146,13 @@ static inline az_job *az_free_job(az_decoder *d) {
 az_status az_decoder_reserve(az_decoder *d, az_buffer *buffer, size_t n_bytes, size_t keep,
                              az_step *step, az_error *error);
 
-/* What the blocks of the reader's frame are decoded with. */
+/* What the blocks of the reader's frame are decoded with; a frame that salvage has found needs
+ * nothing. */
 static inline az_coding az_decoder_coding(const az_decoder *d) {
     const az_frame *frame = &d->reader.frame;
-    return frame->has_model ? d->coding
-                            : (az_coding){.method = frame->method, .level = frame->level};
+    return frame->has_model || frame->has_dictionary
+               ? d->coding
+               : (az_coding){.method = frame->method, .level = frame->level};
 }
 
 /* ---- The reader ----------------------------------------------------------------- */

@@ -35,6 +35,8 @@ struct az_encoder {
     uint64_t traced_cost; /* all that the surprise function was told */
     az_coding coding;     /* what follows from that */
     int threads;
+    az_text dictionary;        /* n_bytes 0: none */
+    bool primes_itself;        /* or chooses a built-in one */
     uint64_t block_nbytes_set; /* 0: the level's own */
     int64_t content_nbytes;    /* as told; -1: unknown */
 
@@ -111,7 +113,7 @@ void az_encoder_close(az_encoder **encoder) {
     az_heap *heap = e->heap;
     az_crew_close(&e->crew);
     for (int i = 0; i < e->n_slots; i++) {
-        az_buffer_close(&e->jobs[i].content, heap);
+        az_buffer_close(&e->jobs[i].bytes, heap);
         az_buffer_close(&e->jobs[i].coded, heap);
         close_trace(&e->jobs[i].trace, heap);
     }
@@ -208,6 +210,39 @@ az_status az_encoder_set_surprise(az_encoder *e, az_surprise_fn fn, void *opaque
     return AZ_OK;
 }
 
+static az_status too_late(az_error *error) {
+    return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                        "a dictionary can't be set once encoding has begun");
+}
+
+az_status az_encoder_set_dictionary(az_encoder *e, const void *data, size_t n_bytes,
+                                    az_error *error) {
+    if (e->started)
+        return too_late(error);
+    AZ_TRY(az_dictionary_note(&e->frame.dictionary, data, n_bytes, error));
+    e->dictionary = (az_text){data, n_bytes};
+    e->primes_itself = false;
+    return AZ_OK;
+}
+
+az_status az_encoder_set_primer(az_encoder *e, const char *name, az_error *error) {
+    if (e->started)
+        return too_late(error);
+    if (name && strcmp(name, "auto") == 0) {
+        e->dictionary = (az_text){0};
+        e->primes_itself = true;
+        return AZ_OK;
+    }
+    const az_primer *primer = name ? az_primer_named(name) : NULL;
+    if (!primer)
+        return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                            "there is no built-in dictionary of that name");
+    e->frame.dictionary = (az_frame_dictionary){.primer = (uint8_t)primer->number};
+    e->dictionary = primer->text;
+    e->primes_itself = false;
+    return AZ_OK;
+}
+
 void az_encoder_set_progress(az_encoder *e, az_progress_fn fn, void *opaque) {
     e->progress = fn;
     e->progress_opaque = opaque;
@@ -219,7 +254,10 @@ static size_t block_nbytes(const az_encoder *e) {
 }
 
 static az_coding coding_of(const az_encoder *e) {
-    az_coding c = {.method = AZ_METHOD_CM, .level = e->level, .engine = e->engine};
+    az_coding c = {.method = AZ_METHOD_CM,
+                   .level = e->level,
+                   .engine = e->engine,
+                   .dictionary = e->dictionary};
     if (!e->engine)
         return c;
     const az_lm_info *info = az_lm_get_info(az_lm_server_model(e->engine->server));
@@ -242,6 +280,8 @@ uint64_t az_encoder_memory(const az_encoder *e, uint64_t in_nbytes) {
     size_t n = block_nbytes(e);
     az_coding c = coding_of(e);
     n = in_nbytes < n ? (size_t)in_nbytes : n;
+    if (e->primes_itself && in_nbytes <= AZ_PRIMED_NBYTES_MAX)
+        c.dictionary.n_bytes = AZ_PRIMER_NBYTES_MAX;
     return az_codec_memory(&c, n) + (e->surprise ? trace_memory(e, n) : 0);
 }
 
@@ -272,6 +312,7 @@ static az_status start(az_encoder *e, az_error *error) {
     e->frame.method_version = (uint8_t)az_predictor_version(e->coding.method);
     if (e->engine)
         AZ_TRY(note_model(e, error));
+    e->frame.has_dictionary = e->dictionary.n_bytes > 0;
     e->frame.level = (uint8_t)e->level;
     while ((size_t)1 << e->frame.block_log2 < e->block_nbytes)
         e->frame.block_log2++;
@@ -398,9 +439,10 @@ static az_status give_job(az_encoder *e, az_error *error) {
     }
     if (job->is_traced)
         tell_surprise(e, job);
-    const uint8_t *payload = job->block.stored ? job->content.data : job->coded.data;
+    const uint8_t *payload = job->block.stored ? az_job_content(job) : job->coded.data;
     size_t n = 0;
     if (job->block.number == 0) {
+        e->frame.has_dictionary &= job->dictionary_nbytes > 0; /* it may have been left out */
         n = az_frame_header_write(e->head, &e->frame);
     }
     n += az_block_header_write(e->head + n, &e->frame, &job->block, payload);
@@ -477,7 +519,7 @@ static az_job *collecting_job(az_encoder *e) {
 static void free_unused_buffers(az_encoder *e) {
     for (int i = e->n_jobs; i < e->n_slots; i++) {
         az_job *job = &e->jobs[(e->first_job + i) % e->n_slots];
-        az_buffer_close(&job->content, e->heap);
+        az_buffer_close(&job->bytes, e->heap);
         az_buffer_close(&job->coded, e->heap);
         close_trace(&job->trace, e->heap);
     }
@@ -527,11 +569,45 @@ static az_status reserve_trace(az_encoder *e, az_job *job, size_t n_bytes, bool 
     return status;
 }
 
+/* A short input's dictionary is the built-in one that it is like, if it is like any. */
+static void choose_primer(az_encoder *e, az_job *job, bool last) {
+    const az_primer *primer = NULL;
+    if (last && job->content_nbytes <= AZ_PRIMED_NBYTES_MAX)
+        primer = az_primer_choose(az_job_content(job), job->content_nbytes);
+    e->frame.has_dictionary = primer != NULL;
+    job->may_leave_out = primer && !e->engine;
+    if (!primer)
+        return;
+    e->frame.dictionary.primer = (uint8_t)primer->number;
+    e->coding.dictionary = primer->text;
+}
+
+/* Moves the collected content behind the dictionary. */
+static az_status put_dictionary(az_encoder *e, az_job *job, bool *ready, az_error *error) {
+    const az_text *dictionary = &e->coding.dictionary;
+    *ready = true;
+    if (dictionary->n_bytes == 0 || job->content_nbytes == 0 || job->dictionary_nbytes > 0)
+        return AZ_OK;
+    AZ_TRY(reserve(e, &job->bytes, dictionary->n_bytes + job->content_nbytes, job->content_nbytes,
+                   ready, error));
+    if (!*ready)
+        return AZ_OK;
+    memmove(job->bytes.data + dictionary->n_bytes, job->bytes.data, job->content_nbytes);
+    memcpy(job->bytes.data, dictionary->data, dictionary->n_bytes);
+    job->dictionary_nbytes = dictionary->n_bytes;
+    return AZ_OK;
+}
+
 /* Hands the collected block over, if there is memory for it now. */
 static az_status hand_over(az_encoder *e, bool last, bool *ready, az_error *error) {
     az_job *job = collecting_job(e);
     size_t n = job->content_nbytes;
-    AZ_TRY(reserve(e, &job->coded, n > 0 ? n : 1, 0, ready, error));
+    if (e->primes_itself && e->n_blocks == 0)
+        choose_primer(e, job, last);
+    AZ_TRY(put_dictionary(e, job, ready, error));
+    size_t n_coded = job->may_leave_out ? 2 * n : n;
+    if (*ready)
+        AZ_TRY(reserve(e, &job->coded, n_coded > 0 ? n_coded : 1, 0, ready, error));
     if (*ready)
         AZ_TRY(reserve_trace(e, job, n, ready, error));
     if (!*ready)
@@ -557,22 +633,22 @@ static az_status hand_over(az_encoder *e, bool last, bool *ready, az_error *erro
 static az_status make_room(az_encoder *e, az_job *job, size_t in_left, bool finish, bool *ready,
                            az_error *error) {
     size_t have = job->content_nbytes;
-    size_t left = e->block_nbytes - have;
+    size_t left = e->block_nbytes - have, dictionary = e->coding.dictionary.n_bytes;
     size_t want = in_left < left ? in_left : left;
     *ready = true;
-    if (have + want <= job->content.capacity)
+    if (have + want <= job->bytes.capacity)
         return AZ_OK;
     size_t room = have + want;
     uint64_t told = e->content_nbytes < 0 ? 0 : (uint64_t)e->content_nbytes;
     if (told >= e->in_nbytes + want)
         room = told - e->in_nbytes < left ? have + (size_t)(told - e->in_nbytes) : e->block_nbytes;
-    else if (!finish && room < 2 * job->content.capacity)
-        room = 2 * job->content.capacity;
+    else if (!finish && room + dictionary < 2 * job->bytes.capacity)
+        room = 2 * job->bytes.capacity - dictionary;
     if (!finish && room < FIRST_ROOM)
         room = FIRST_ROOM;
     if (room > e->block_nbytes)
         room = e->block_nbytes;
-    return reserve(e, &job->content, room, have, ready, error);
+    return reserve(e, &job->bytes, dictionary + room, have, ready, error);
 }
 
 /* Takes input, handing over blocks that are full. *moved: whether anything
@@ -591,6 +667,8 @@ static az_status take(az_encoder *e, az_input *in, az_action action, bool *moved
         e->n_jobs++;
         e->collecting = true;
         collecting_job(e)->content_nbytes = 0;
+        collecting_job(e)->dictionary_nbytes = 0;
+        collecting_job(e)->may_leave_out = false;
     }
     az_job *job = collecting_job(e);
     if (in_left == 0 && action == AZ_FINISH) {
@@ -611,7 +689,7 @@ static az_status take(az_encoder *e, az_input *in, az_action action, bool *moved
     size_t n = e->block_nbytes - job->content_nbytes;
     if (n > in_left)
         n = in_left;
-    memcpy(job->content.data + job->content_nbytes, (const uint8_t *)in->data + in->pos, n);
+    memcpy(job->bytes.data + job->content_nbytes, (const uint8_t *)in->data + in->pos, n);
     job->content_nbytes += n;
     in->pos += n;
     e->in_nbytes += n;

@@ -23,13 +23,13 @@ typedef struct az_lm_coder {
 } az_lm_coder;
 
 /* As az_block_encode(): *coded_nbytes is SIZE_MAX if it does not fit, or the tick said stop. */
-az_status az_lm_block_encode(az_lm_coder *coder, const uint8_t *content, size_t n_bytes,
-                             uint8_t *coded, size_t capacity, size_t *coded_nbytes,
-                             az_block_tick_fn tick, void *opaque, az_error *error);
+az_status az_lm_block_encode(az_lm_coder *coder, const uint8_t *block, az_span span, uint8_t *coded,
+                             size_t capacity, size_t *coded_nbytes, az_block_tick_fn tick,
+                             void *opaque, az_error *error);
 
 /* AZ_ERROR_DAMAGED: the payload is none that the encoder makes. AZ_ERROR_CANCELLED. */
-az_status az_lm_block_decode(az_lm_coder *coder, uint8_t *content, size_t n_bytes,
-                             const uint8_t *coded, size_t coded_nbytes, az_block_tick_fn tick,
-                             void *opaque, az_error *error);
+az_status az_lm_block_decode(az_lm_coder *coder, uint8_t *block, az_span span, const uint8_t *coded,
+                             size_t coded_nbytes, az_block_tick_fn tick, void *opaque,
+                             az_error *error);
 
 #endif

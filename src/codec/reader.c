@@ -99,12 +99,46 @@ static az_status needs_model(const az_frame_model *m, uint64_t offset, az_error 
                         name, hash);
 }
 
-/* What the frame is decoded with: d->coding. */
+/* The sentence for a dictionary that was not given. */
+static az_status needs_dictionary(const az_decoder *d, const az_frame_dictionary *need,
+                                  az_error *error) {
+    char hash[2 * sizeof need->hash + 1];
+    for (size_t i = 0; i < sizeof need->hash; i++)
+        snprintf(hash + 2 * i, 3, "%02x", need->hash[i]);
+    return az_error_set(error, AZ_ERROR_DICTIONARY, d->reader.offset,
+                        "the archive needs %s dictionary, of %lu bytes (its SHA-256 begins with "
+                        "%s)",
+                        d->dictionary.n_bytes > 0 ? "another" : "a", (unsigned long)need->n_bytes,
+                        hash);
+}
+
+static az_status find_dictionary(az_decoder *d, const az_frame *frame, az_error *error) {
+    const az_frame_dictionary *need = &frame->dictionary;
+    if (!frame->has_dictionary)
+        return AZ_OK;
+    if (need->primer > 0) {
+        const az_primer *primer = az_primer_numbered(need->primer);
+        if (!primer)
+            return az_error_set(error, AZ_ERROR_VERSION, d->reader.offset,
+                                "the archive needs the built-in dictionary number %d, which this "
+                                "aizip doesn't have",
+                                need->primer);
+        d->coding.dictionary = primer->text;
+        return AZ_OK;
+    }
+    if (d->dictionary.n_bytes != need->n_bytes ||
+        memcmp(d->dictionary_note.hash, need->hash, sizeof need->hash) != 0)
+        return needs_dictionary(d, need, error);
+    d->coding.dictionary = d->dictionary;
+    return AZ_OK;
+}
+
+/* What the frame is decoded with, beside a dictionary: d->coding. */
 static az_status find_engine(az_decoder *d, const az_frame *frame, az_error *error) {
     const az_frame_model *m = &frame->model;
+    d->coding = (az_coding){.method = frame->method, .level = frame->level};
     if (!frame->has_model)
         return AZ_OK;
-    d->coding = (az_coding){.method = frame->method, .level = frame->level};
     az_error found = {0};
     d->coding.window = m->window;
     d->coding.overlap = m->overlap;
@@ -154,6 +188,7 @@ static az_status read_frame(az_decoder *d, az_input *in, az_step *step, az_error
     if (status != AZ_OK)
         return no_frame(d, status, error);
     AZ_TRY(find_engine(d, &frame, error));
+    AZ_TRY(find_dictionary(d, &frame, error));
     az_window_skip(r, n_used);
     az_reader_begin_frame(r, &frame);
     return AZ_OK;
@@ -244,12 +279,16 @@ static az_status prepare(az_decoder *d, az_job *job, az_step *step, az_error *er
             *step = AZ_STEP_WAIT;
             return AZ_OK;
         }
-        az_buffer_close(&job->content, d->heap);
+        az_buffer_close(&job->bytes, d->heap);
         az_buffer_close(&job->coded, d->heap);
         status = az_crew_prepare(&d->crew, &coding, n, error);
     }
     AZ_TRY(status);
-    return az_decoder_reserve(d, &job->content, n, 0, step, error);
+    AZ_TRY(az_decoder_reserve(d, &job->bytes, coding.dictionary.n_bytes + n, 0, step, error));
+    job->dictionary_nbytes = coding.dictionary.n_bytes;
+    if (*step == AZ_STEP_ON && coding.dictionary.n_bytes > 0)
+        memcpy(job->bytes.data, coding.dictionary.data, coding.dictionary.n_bytes);
+    return AZ_OK;
 }
 
 static void after_block(az_decoder *d) {

@@ -46,6 +46,13 @@ typedef struct az_frame_model {
     char name[64];    /* for people; any bytes, NUL-terminated */
 } az_frame_model;
 
+/* The dictionary that a frame needs. */
+typedef struct az_frame_dictionary {
+    uint8_t primer;                          /* number of a built-in one; else 0, and: */
+    uint8_t hash[AZ_DICTIONARY_HASH_NBYTES]; /* the start of its SHA-256 */
+    uint32_t n_bytes;                        /* 1..AZ_DICTIONARY_NBYTES_MAX */
+} az_frame_dictionary;
+
 typedef struct az_frame {
     uint8_t method; /* what coded the blocks, and its numeric version */
     uint8_t method_version;
@@ -55,11 +62,21 @@ typedef struct az_frame {
     bool id_known;
     bool has_model; /* extension flag 1: the header goes on with `model` */
     az_frame_model model;
+    bool has_dictionary; /* extension flag 2: it goes on with `dictionary` */
+    az_frame_dictionary dictionary;
 } az_frame;
 
-/* Without a model; and with: length 1, hash 16, version 1, window 3, overlap 3, name, check 1. */
+/* Without notes. With one of a model: length 1, hash 16, version 1, window 3, overlap 3, name, check
+ * 1. With one of a dictionary: length 1, number 1, hash 8, size 5, check 1. */
 #define AZ_FRAME_HEADER_NBYTES 9
-#define AZ_FRAME_HEADER_MAX (9 + 1 + 16 + 1 + 3 + 3 + 63 + 1)
+#define AZ_MODEL_NOTE_MAX (1 + 16 + 1 + 3 + 3 + 63 + 1)
+#define AZ_DICTIONARY_NOTE_MAX (1 + 1 + 8 + 5 + 1)
+#define AZ_FRAME_HEADER_MAX (AZ_FRAME_HEADER_NBYTES + AZ_MODEL_NOTE_MAX + AZ_DICTIONARY_NOTE_MAX)
+
+/* Whether notes follow the first bytes of the header. */
+static inline bool az_frame_has_notes(const az_frame *frame) {
+    return frame->has_model || frame->has_dictionary;
+}
 
 static inline uint32_t az_frame_block_nbytes(const az_frame *frame) {
     return (uint32_t)1 << frame->block_log2;

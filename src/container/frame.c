@@ -23,9 +23,12 @@ static const uint8_t block_mark[AZ_MARK_NBYTES - 1] = {AZ_MARK_BYTE, 'B', 'K'};
 enum { BLOCK_LAST = 1, BLOCK_STORED = 2 };
 enum {
     FLAG_MODEL = 1,
+    FLAG_DICTIONARY = 2,
     HASH_NBYTES = AZ_MODEL_HASH_NBYTES,
     MODEL_NBYTES_MIN = HASH_NBYTES + 1 + 1 + 1, /* with a short window and no name */
-    MODEL_NBYTES_MAX = AZ_FRAME_HEADER_MAX - AZ_FRAME_HEADER_NBYTES - 2
+    MODEL_NBYTES_MAX = AZ_MODEL_NOTE_MAX - 2,
+    DICTIONARY_NBYTES_MIN = 1, /* a built-in one */
+    DICTIONARY_NBYTES_MAX = AZ_DICTIONARY_NOTE_MAX - 2
 };
 
 az_mark az_mark_at(const uint8_t *p, size_t n_bytes, bool *more) {
@@ -60,7 +63,9 @@ bool az_frame_set_level_byte(az_frame *frame, uint8_t byte) {
 }
 
 static void write_settings(uint8_t buf[4], const az_frame *frame) {
-    buf[0] = (uint8_t)(AZ_FORMAT_VERSION | (frame->has_model ? FLAG_MODEL : 0) << 4);
+    uint32_t flags =
+        (frame->has_model ? FLAG_MODEL : 0) | (frame->has_dictionary ? FLAG_DICTIONARY : 0);
+    buf[0] = (uint8_t)(AZ_FORMAT_VERSION | flags << 4);
     buf[1] = frame->method;
     buf[2] = frame->method_version;
     buf[3] = az_frame_level_byte(frame);
@@ -72,12 +77,19 @@ uint32_t az_frame_seed(const az_frame *frame) {
     return az_read_le32(settings);
 }
 
-/* The check of the model's part, its length included. */
-static uint8_t model_check(const az_frame *frame, const uint8_t *part, size_t n_bytes) {
+/* The check of a note, its length included. */
+static uint8_t note_check(const az_frame *frame, const uint8_t *note, size_t n_bytes) {
     az_hash hash;
     az_hash_begin(&hash, az_frame_seed(frame));
-    az_hash_add(&hash, part, n_bytes);
+    az_hash_add(&hash, note, n_bytes);
     return (uint8_t)az_hash_value(&hash);
+}
+
+/* Length and check of note[1..n). Returns the size of all. */
+static size_t close_note(uint8_t *note, size_t n, const az_frame *frame) {
+    note[0] = (uint8_t)(n - 1);
+    note[n] = note_check(frame, note, n);
+    return n + 1;
 }
 
 static size_t write_model(uint8_t *part, const az_frame *frame) {
@@ -90,9 +102,19 @@ static size_t write_model(uint8_t *part, const az_frame *frame) {
     n += (size_t)az_varint_write(part + n, m->overlap);
     memcpy(part + n, m->name, name_nbytes);
     n += name_nbytes;
-    part[0] = (uint8_t)(n - 1);
-    part[n] = model_check(frame, part, n);
-    return n + 1;
+    return close_note(part, n, frame);
+}
+
+static size_t write_dictionary(uint8_t *note, const az_frame *frame) {
+    const az_frame_dictionary *d = &frame->dictionary;
+    size_t n = 1;
+    note[n++] = d->primer;
+    if (d->primer == 0) {
+        memcpy(note + n, d->hash, sizeof d->hash);
+        n += sizeof d->hash;
+        n += (size_t)az_varint_write(note + n, d->n_bytes);
+    }
+    return close_note(note, n, frame);
 }
 
 size_t az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_MAX], const az_frame *frame) {
@@ -100,14 +122,24 @@ size_t az_frame_header_write(uint8_t buf[AZ_FRAME_HEADER_MAX], const az_frame *f
     write_settings(buf + 4, frame);
     buf[8] = (uint8_t)az_check(buf, 8);
     size_t n = AZ_FRAME_HEADER_NBYTES;
-    return frame->has_model ? n + write_model(buf + n, frame) : n;
+    if (frame->has_model)
+        n += write_model(buf + n, frame);
+    if (frame->has_dictionary)
+        n += write_dictionary(buf + n, frame);
+    return n;
 }
 
 size_t az_frame_header_need(const uint8_t *buf, size_t n_bytes) {
     size_t n = AZ_FRAME_HEADER_NBYTES;
-    if (n_bytes < 5 || (buf[4] >> 4 & FLAG_MODEL) == 0)
-        return n;
-    return n_bytes <= n ? n + 1 : n + 1 + buf[n] + 1;
+    uint32_t n_notes =
+        n_bytes < 5 ? 0u
+                    : (uint32_t)(buf[4] >> 4 & FLAG_MODEL) + (buf[4] >> 4 & FLAG_DICTIONARY) / 2u;
+    for (; n_notes > 0; n_notes--) {
+        if (n_bytes <= n)
+            return n + 1;
+        n += 1u + buf[n] + 1u;
+    }
+    return n;
 }
 
 static az_status impossible_model(uint64_t offset, az_error *error) {
@@ -139,24 +171,74 @@ static az_status take_model(az_frame_model *m, const uint8_t *part, size_t n_byt
     return AZ_OK;
 }
 
-/* The model's part, at `part`; the frame's settings are known. *n_used: 0 if bytes are missing. */
-static az_status read_model(az_frame *frame, const uint8_t *part, size_t n_bytes, uint64_t offset,
-                            size_t *n_used, az_error *error) {
+/* What note[0..n_bytes) says behind its length. */
+static az_status take_dictionary(az_frame_dictionary *d, const uint8_t *note, size_t n_bytes,
+                                 uint64_t offset, az_error *error) {
+    uint64_t size = 0;
+    bool good = true;
+    *d = (az_frame_dictionary){.primer = note[0]};
+    if (d->primer == 0) {
+        size_t n = 1 + sizeof d->hash;
+        good = n_bytes > n && az_varint_read(note + n, n_bytes - n, &size) == (int)(n_bytes - n) &&
+               size > 0 && size <= AZ_DICTIONARY_NBYTES_MAX;
+    } else {
+        good = n_bytes == 1;
+    }
+    if (!good)
+        return az_error_set(error, AZ_ERROR_DAMAGED, offset,
+                            "the archive's note of its dictionary says what can't be");
+    if (d->primer == 0)
+        memcpy(d->hash, note + 1, sizeof d->hash);
+    d->n_bytes = (uint32_t)size;
+    return AZ_OK;
+}
+
+/* Length and check of the note at note[0..n_bytes), of at least min and at most max bytes; the
+ * frame's settings are known. *n_used: 0 if bytes are missing. */
+static az_status check_note(const az_frame *frame, const char *what, int min, int max,
+                            const uint8_t *note, size_t n_bytes, uint64_t offset, size_t *n_used,
+                            az_error *error) {
     *n_used = 0;
     if (n_bytes < 1)
         return AZ_OK;
-    size_t n = (size_t)1 + part[0];
-    if (part[0] < MODEL_NBYTES_MIN || part[0] > MODEL_NBYTES_MAX)
+    size_t n = (size_t)1 + note[0];
+    if (note[0] < min || note[0] > max)
         return az_error_set(error, AZ_ERROR_DAMAGED, offset,
-                            "the archive's note of its model has %d bytes; %d to %d are possible",
-                            part[0], MODEL_NBYTES_MIN, MODEL_NBYTES_MAX);
+                            "the archive's note of its %s has %d bytes; %d to %d are possible",
+                            what, note[0], min, max);
     if (n_bytes < n + 1)
         return AZ_OK;
-    if (part[n] != model_check(frame, part, n))
+    if (note[n] != note_check(frame, note, n))
         return az_error_set(error, AZ_ERROR_DAMAGED, offset,
-                            "the archive's note of its model is damaged");
-    AZ_TRY(take_model(&frame->model, part + 1, n - 1, offset, error));
+                            "the archive's note of its %s is damaged", what);
     *n_used = n + 1;
+    return AZ_OK;
+}
+
+/* The notes at p[0..n_bytes). *n_used: their bytes; *whole is false if some are missing. */
+static az_status read_notes(az_frame *frame, const uint8_t *p, size_t n_bytes, uint64_t offset,
+                            size_t *n_used, bool *whole, az_error *error) {
+    size_t n;
+    *n_used = 0;
+    *whole = false;
+    if (frame->has_model) {
+        AZ_TRY(check_note(frame, "model", MODEL_NBYTES_MIN, MODEL_NBYTES_MAX, p, n_bytes, offset,
+                          &n, error));
+        if (n == 0)
+            return AZ_OK;
+        AZ_TRY(take_model(&frame->model, p + 1, n - 2, offset, error));
+        *n_used += n;
+    }
+    if (frame->has_dictionary) {
+        p += *n_used;
+        AZ_TRY(check_note(frame, "dictionary", DICTIONARY_NBYTES_MIN, DICTIONARY_NBYTES_MAX, p,
+                          n_bytes - *n_used, offset + *n_used, &n, error));
+        if (n == 0)
+            return AZ_OK;
+        AZ_TRY(take_dictionary(&frame->dictionary, p + 1, n - 2, offset + *n_used, error));
+        *n_used += n;
+    }
+    *whole = true;
     return AZ_OK;
 }
 
@@ -171,7 +253,7 @@ az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_byt
         return az_error_set(error, AZ_ERROR_VERSION, offset + 4,
                             "the archive has format version %d; this aizip reads version %d",
                             buf[4] & 15, AZ_FORMAT_VERSION);
-    if (buf[4] >> 4 & ~FLAG_MODEL)
+    if (buf[4] >> 4 & ~(FLAG_MODEL | FLAG_DICTIONARY))
         return az_error_set(error, AZ_ERROR_VERSION, offset + 4,
                             "the archive uses extensions (flags 0x%X) that this aizip doesn't know",
                             buf[4] >> 4);
@@ -179,20 +261,21 @@ az_status az_frame_header_read(az_frame *frame, const uint8_t *buf, size_t n_byt
         return AZ_OK;
     if (buf[8] != (uint8_t)az_check(buf, 8))
         return az_error_set(error, AZ_ERROR_DAMAGED, offset, "the archive's header is damaged");
-    az_frame read = {
-        .method = buf[5], .method_version = buf[6], .has_model = buf[4] >> 4 & FLAG_MODEL};
+    az_frame read = {.method = buf[5],
+                     .method_version = buf[6],
+                     .has_model = buf[4] >> 4 & FLAG_MODEL,
+                     .has_dictionary = buf[4] >> 4 & FLAG_DICTIONARY};
     if (!az_frame_set_level_byte(&read, buf[7]))
         return az_error_set(error, AZ_ERROR_DAMAGED, offset + 7,
                             "level %d with block size 2^%d does not exist", buf[7] & 15,
                             (buf[7] >> 4) + AZ_BLOCK_LOG2_MIN);
-    size_t model_nbytes = 0, n = AZ_FRAME_HEADER_NBYTES;
-    if (read.has_model) {
-        AZ_TRY(read_model(&read, buf + n, n_bytes - n, offset + n, &model_nbytes, error));
-        if (model_nbytes == 0)
-            return AZ_OK;
-    }
+    size_t notes_nbytes, n = AZ_FRAME_HEADER_NBYTES;
+    bool whole;
+    AZ_TRY(read_notes(&read, buf + n, n_bytes - n, offset + n, &notes_nbytes, &whole, error));
+    if (!whole)
+        return AZ_OK;
     *frame = read;
-    *n_used = n + model_nbytes;
+    *n_used = n + notes_nbytes;
     return AZ_OK;
 }
 

@@ -216,8 +216,11 @@ uint64_t az_index_nbytes(const uint8_t end[AZ_INDEX_END_NBYTES]) {
 }
 
 bool az_index_settings(az_frame *frame, const uint8_t tail[AZ_INDEX_TAIL_NBYTES]) {
-    az_frame read = {.method = tail[1], .method_version = tail[2], .has_model = tail[0] >> 4 & 1};
-    if ((tail[0] & 15) != AZ_FORMAT_VERSION || tail[0] >> 4 > 1 ||
+    az_frame read = {.method = tail[1],
+                     .method_version = tail[2],
+                     .has_model = tail[0] >> 4 & 1,
+                     .has_dictionary = tail[0] >> 5 & 1};
+    if ((tail[0] & 15) != AZ_FORMAT_VERSION || tail[0] >> 4 > 3 ||
         !az_frame_set_level_byte(&read, tail[3]))
         return false;
     *frame = read;

@@ -168,9 +168,9 @@ static az_status step_back(walk *w, bool *found, az_error *error) {
         return AZ_OK;
     AZ_TRY(look(w, w->end - AZ_INDEX_TAIL_NBYTES, AZ_INDEX_TAIL_NBYTES, &p, &n, error));
     uint64_t index_nbytes = az_index_nbytes(p + AZ_INDEX_TAIL_NBYTES - AZ_INDEX_END_NBYTES);
-    /* How long the header is that notes a model, an index doesn't say. */
+    /* How long a header with notes is, an index doesn't say. */
     if (index_nbytes == 0 || index_nbytes > w->end || !az_index_settings(&settings, p) ||
-        settings.has_model)
+        az_frame_has_notes(&settings))
         return AZ_OK;
     uint64_t offset = w->end - index_nbytes;
     az_index_reader_begin(&index, &settings);

@@ -11,14 +11,14 @@ az_status az_built_in_pieces(const az_built_in *b, const uint8_t *text, size_t n
     size_t block = az_predictor_block_nbytes(AZ_METHOD_CM, b->level);
     az_predictor *predictor = NULL;
     AZ_TRY(az_predictor_open(&predictor, b->heap, AZ_METHOD_CM, b->level,
-                             n_bytes < block ? n_bytes : block, error));
+                             (az_span){0, n_bytes < block ? n_bytes : block}, error));
     az_range_encoder rc;
     az_status status = AZ_OK;
     for (size_t pos = 0; pos < n_bytes && status == AZ_OK; pos += AZ_PIECE_NBYTES) {
         size_t left = n_bytes - pos;
         if (pos % block == 0) { /* a power of two, and larger than a piece */
             az_range_encoder_init(&rc, NULL, 0);
-            az_predictor_begin(predictor, text + pos, left < block ? left : block);
+            az_predictor_begin(predictor, text + pos, (az_span){0, left < block ? left : block});
         }
         uint64_t before = az_coded_cost(&rc);
         az_predictor_encode(predictor, &rc, left < AZ_PIECE_NBYTES ? left : AZ_PIECE_NBYTES);

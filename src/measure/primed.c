@@ -37,9 +37,9 @@ static az_status open_prime(prime *p, az_heap *heap, int level, uint64_t n_bytes
     p->block = az_alloc(heap, p->capacity + PIECE_NBYTES);
     if (!p->block)
         return az_alloc_failed(heap, p->capacity + PIECE_NBYTES, error);
-    AZ_TRY(az_predictor_open(&p->predictor, heap, AZ_METHOD_CM, level, p->capacity + PIECE_NBYTES,
-                             error));
-    az_predictor_begin(p->predictor, p->block, p->capacity + PIECE_NBYTES);
+    AZ_TRY(az_predictor_open(&p->predictor, heap, AZ_METHOD_CM, level,
+                             (az_span){0, p->capacity + PIECE_NBYTES}, error));
+    az_predictor_begin(p->predictor, p->block, (az_span){0, p->capacity + PIECE_NBYTES});
     az_range_encoder_init(&p->rc, NULL, 0);
     return AZ_OK;
 }
@@ -61,8 +61,8 @@ static az_status open_all(az_primed *primed, int level, const uint64_t *n_bytes,
         w->block = az_alloc(heap, longest + PIECE_NBYTES);
         if (!w->block)
             return az_alloc_failed(heap, longest + PIECE_NBYTES, error);
-        AZ_TRY(az_predictor_open(&w->predictor, heap, AZ_METHOD_CM, level, longest + PIECE_NBYTES,
-                                 error));
+        AZ_TRY(az_predictor_open(&w->predictor, heap, AZ_METHOD_CM, level,
+                                 (az_span){0, longest + PIECE_NBYTES}, error));
     }
     return AZ_OK;
 }

@@ -14,7 +14,9 @@ enum {
     ROUND_ROWS = 32, /* the encoder looks so many rows ahead in all */
     LEARN_STRINGS = 4096,
     CHECK_ROUNDS = 16,
-    CUT_LOOKS = 64 /* tokens that are tried as a lane's first */
+    CUT_LOOKS = 64,   /* tokens that are tried as a lane's first */
+    PRIME_TICK = 256, /* tokens of a dictionary between two ticks */
+    SEEN_PART = 4     /* of the window: what a dictionary's last tokens may fill */
 };
 
 typedef struct lane {
@@ -35,7 +37,7 @@ struct az_mixed {
     az_lm_server *server;
     const az_vocabulary *vocabulary;
     az_cm *cm;
-    size_t cm_nbytes; /* that cm takes */
+    az_span cm_most; /* that cm takes */
     uint8_t *cm_lanes;
     lane lanes[AZ_MIXED_LANES_MAX];
     uint32_t n_lanes;
@@ -54,8 +56,12 @@ struct az_mixed {
     bool *wanted;
     uint32_t rows_max;
     uint32_t came[AZ_MIXED_LANES_MAX]; /* the string of each lane in this step, or none */
-    uint32_t *ids;                     /* encoder: [n_bytes] */
-    uint8_t *history;                  /* encoder: [n_bytes] what is coded */
+    uint32_t *ids;                     /* encoder: [content_nbytes] */
+    uint8_t *history;                  /* encoder: the dictionary, and behind it what is coded */
+    uint32_t *seen;                    /* strings' numbers of the end of the dictionary, [n_seen] */
+    uint32_t n_seen; /* those that the contexts see; the model's are the last of them */
+    uint32_t dictionary_nbytes;
+    uint32_t before; /* token that is before each lane: the model's start, or the last one seen */
 };
 
 /* ---- Memory ------------------------------------------------------------------------- */
@@ -122,10 +128,10 @@ void az_mixed_close(az_mixed **out) {
 }
 
 uint64_t az_mixed_memory(const az_lm *lm, uint32_t n_strings, const az_mixed_settings *settings,
-                         size_t n_bytes, uint32_t n_lanes) {
+                         az_span span, uint32_t n_lanes) {
     uint64_t stride = az_lm_logits_stride(lm);
     uint32_t n_rows = n_lanes > ROUND_ROWS ? n_lanes : ROUND_ROWS;
-    return az_cm_memory(AZ_CM_HINTED, n_bytes) +
+    return az_cm_memory(AZ_CM_HINTED, span) +
            n_lanes * (az_lm_get_info(lm)->cache_nbytes * ((uint64_t)settings->window + ROUND_ROWS) +
                       (n_strings + 1) * sizeof(uint64_t) + az_cm_lane_nbytes()) +
            n_rows * stride * sizeof(uint32_t) + n_strings * sizeof(uint32_t);
@@ -148,16 +154,17 @@ static az_status room(az_mixed *m, void *ptr, uint32_t *have, size_t size, uint3
     return AZ_OK;
 }
 
-static az_status take_cm(az_mixed *m, size_t n_bytes, az_error *error) {
+static az_status take_cm(az_mixed *m, az_span span, az_error *error) {
     if (!m->cm_lanes)
         m->cm_lanes = az_alloc(m->heap, AZ_MIXED_LANES_MAX * az_cm_lane_nbytes());
     if (!m->cm_lanes)
         return az_alloc_failed(m->heap, AZ_MIXED_LANES_MAX * az_cm_lane_nbytes(), error);
-    if (m->cm && m->cm_nbytes >= n_bytes)
+    if (m->cm && m->cm_most.content_nbytes >= span.content_nbytes &&
+        m->cm_most.dictionary_nbytes >= span.dictionary_nbytes)
         return AZ_OK;
     az_cm_close(&m->cm);
-    AZ_TRY(az_cm_open(&m->cm, m->heap, AZ_CM_HINTED, n_bytes, error));
-    m->cm_nbytes = n_bytes;
+    AZ_TRY(az_cm_open(&m->cm, m->heap, AZ_CM_HINTED, span, error));
+    m->cm_most = span;
     return AZ_OK;
 }
 
@@ -184,12 +191,15 @@ static az_status take_caches(az_mixed *m, const az_mixed_settings *s, uint32_t n
     return AZ_OK;
 }
 
-/* All that coding n_bytes in n_lanes, n_ahead tokens at a time, takes. */
-static az_status take_all(az_mixed *m, const az_mixed_settings *s, size_t n_bytes, uint32_t n_lanes,
+/* All that coding a span in n_lanes, n_ahead tokens at a time, takes. */
+static az_status take_all(az_mixed *m, const az_mixed_settings *s, az_span span, uint32_t n_lanes,
                           uint32_t n_ahead, az_error *error) {
-    AZ_TRY(take_cm(m, n_bytes, error));
-    AZ_TRY(take_caches(m, s, n_lanes, n_ahead, error));
+    AZ_TRY(take_cm(m, span, error));
+    bool primes = span.dictionary_nbytes > 0;
+    AZ_TRY(
+        take_caches(m, s, n_lanes, primes && n_ahead < ROUND_ROWS ? ROUND_ROWS : n_ahead, error));
     uint32_t n_rows = n_lanes * (n_ahead + m->overlap);
+    n_rows = primes && n_rows < ROUND_ROWS ? ROUND_ROWS : n_rows;
     uint32_t wanted_max = m->rows_max;
     AZ_TRY(room(m, &m->rows, &m->rows_max, sizeof *m->rows, n_rows, error));
     AZ_TRY(room(m, &m->wanted, &wanted_max, sizeof *m->wanted, n_rows, error));
@@ -234,7 +244,7 @@ static void feed_lane(az_mixed *m, lane *l, uint32_t n, uint32_t *n_rows, uint32
                 break; /* in the next round, when the latest are known */
             start_again(m, l, n_rows);
         }
-        uint32_t token = at == 0  ? az_lm_server_start(m->server)
+        uint32_t token = at == 0  ? m->before
                          : i == 0 ? l->latest[(at - 1) % (m->overlap + 1)]
                                   : token_of(m, l->tokens[at - 1]);
         feed(m, l, token, true, n_rows);
@@ -293,7 +303,7 @@ static void guess_strings(const uint64_t *sums, uint32_t n, uint32_t actual, az_
 
 /* Before the next token of a lane is coded: what might come; and after it. */
 static void trace_guesses(const az_mixed *m, const lane *l, const uint64_t *sums) {
-    uint32_t pos = l->end - az_cm_lane_left(l->cm);
+    uint32_t pos = l->end - az_cm_lane_left(l->cm) - m->dictionary_nbytes;
     if (m->trace && pos < m->trace->n_guesses)
         guess_strings(sums, m->vocabulary->strings.n, l->tokens[l->n_coded],
                       &m->trace->guesses[pos]);
@@ -301,7 +311,7 @@ static void trace_guesses(const az_mixed *m, const lane *l, const uint64_t *sums
 
 static void trace_end(const az_mixed *m, const lane *l) {
     if (m->trace)
-        m->trace->ends[l->end - az_cm_lane_left(l->cm) - 1] = 1;
+        m->trace->ends[l->end - az_cm_lane_left(l->cm) - 1 - m->dictionary_nbytes] = 1;
 }
 
 /* Step `step` of the round: one token of each lane that has one. */
@@ -371,23 +381,96 @@ static az_status code_lanes(az_mixed *m, uint32_t n_ahead, az_range_encoder *enc
     }
 }
 
-/* Lanes that end at these places of the block begin. */
-static void begin(az_mixed *m, uint8_t *block, size_t n_bytes, const uint32_t *ends,
-                  uint32_t n_lanes) {
+/* ---- A dictionary ------------------------------------------------------------------------ */
+
+/* The end of the dictionary, n_bytes of it, as tokens: m->seen. */
+static az_status see(az_mixed *m, const uint8_t *text, size_t n_bytes, az_error *error) {
+    size_t n = 0;
+    m->seen = az_alloc(m->heap, n_bytes * sizeof *m->seen);
+    if (!m->seen)
+        return az_alloc_failed(m->heap, n_bytes * sizeof *m->seen, error);
+    AZ_TRY(az_tokenize(az_lm_server_tokenizer(m->server), text, n_bytes, m->seen, &n, error));
+    for (size_t i = 0; i < n; i++)
+        m->seen[i] = az_vocabulary_number(m->vocabulary, m->seen[i]);
+    m->n_seen = (uint32_t)n;
+    return AZ_OK;
+}
+
+/* cm learns from it, after hints by which every token is as likely. */
+static bool teach_cm(az_mixed *m, uint8_t *block, uint32_t first, uint32_t end,
+                     az_mixed_tick_fn tick, void *opaque) {
+    const az_cm_strings *strings = &m->vocabulary->strings;
+    az_cm_lane *at = (az_cm_lane *)(void *)m->cm_lanes;
+    az_range_encoder nothing;
+    az_range_encoder_init(&nothing, NULL, 0);
+    az_cm_lane_begin(m->cm, at, first, end);
+    for (uint32_t i = 0; i <= strings->n; i++)
+        m->sums[i] = i;
+    for (uint32_t i = 0; i < m->n_seen; i++) {
+        az_cm_code_string(m->cm, at, &nothing, NULL, block, strings, m->sums, m->seen[i]);
+        if (i % PRIME_TICK == 0 && !tick(opaque, 0, 0))
+            return false;
+    }
+    az_cm_forget_hints(m->cm);
+    return true;
+}
+
+/* The model sees its last tokens; all lanes' caches get what it makes of them. */
+static az_status teach_model(az_mixed *m, az_error *error) {
+    uint32_t n = m->n_seen < m->window / SEEN_PART ? m->n_seen : m->window / SEEN_PART;
+    const uint32_t *tokens = m->seen + m->n_seen - n;
+    lane *l = &m->lanes[0];
+    for (uint32_t i = 0; i < n;) {
+        uint32_t n_rows = 0;
+        for (; i < n && n_rows < ROUND_ROWS; i++)
+            feed(m, l, i == 0 ? m->before : token_of(m, tokens[i - 1]), false, &n_rows);
+        AZ_TRY(az_lm_server_predict(m->server, m->rows, m->wanted, n_rows, m->freq, error));
+    }
+    m->before = token_of(m, tokens[n - 1]);
+    for (uint32_t i = 1; i < m->n_lanes; i++) {
+        az_lm_cache_copy(m->lanes[i].cache, l->cache);
+        m->lanes[i].n_fed = l->n_fed;
+    }
+    return AZ_OK;
+}
+
+static void forget_seen(az_mixed *m) {
+    az_free(m->heap, m->seen);
+    m->seen = NULL;
+    m->n_seen = 0;
+}
+
+/* ---- A span begins ------------------------------------------------------------------------- */
+
+/* Lanes that end at these places of the content begin. block[]: with the dictionary in its place.
+ * The server has been joined. */
+static az_status begin(az_mixed *m, uint8_t *block, az_span span, const uint32_t *ends,
+                       uint32_t n_lanes, bool *stopped, az_mixed_tick_fn tick, void *opaque,
+                       az_error *error) {
+    uint32_t dictionary_end = (uint32_t)span.dictionary_nbytes;
     m->n_lanes = n_lanes;
     m->n_rounds = 0;
+    m->dictionary_nbytes = dictionary_end;
+    m->before = az_lm_server_start(m->server);
     az_bias_begin(&m->bias, m->vocabulary);
-    az_cm_begin(m->cm, block, n_bytes);
+    az_cm_trace(m->cm, NULL, 0);
+    uint32_t n_seen_bytes = (uint32_t)az_cm_begin(m->cm, block, span);
+    *stopped = false;
+    if (n_seen_bytes > 0) {
+        AZ_TRY(see(m, block + dictionary_end - n_seen_bytes, n_seen_bytes, error));
+        *stopped = !teach_cm(m, block, dictionary_end - n_seen_bytes, dictionary_end, tick, opaque);
+    }
     for (uint32_t i = 0; i < n_lanes; i++) {
         lane *l = &m->lanes[i];
         l->cm = (az_cm_lane *)(void *)(m->cm_lanes + i * az_cm_lane_nbytes());
-        az_cm_lane_begin(m->cm, l->cm, i ? ends[i - 1] : 0, ends[i]);
-        l->end = ends[i];
+        l->end = dictionary_end + ends[i];
+        az_cm_lane_begin(m->cm, l->cm, dictionary_end + (i ? ends[i - 1] : 0), l->end);
         az_lm_cache_reset(l->cache);
         l->tokens = NULL;
         l->n_tokens = l->n_coded = l->n_fed = 0;
         l->done = false;
     }
+    return m->n_seen > 0 && !*stopped ? teach_model(m, error) : AZ_OK;
 }
 
 /* ---- Encoding -------------------------------------------------------------------------- */
@@ -468,22 +551,15 @@ static void put_lanes(az_range_encoder *rc, const uint32_t *ends, uint32_t n_lan
 }
 
 static az_status encode(az_mixed *m, const az_mixed_settings *settings, int level, uint32_t n_lanes,
-                        const uint8_t *content, size_t n_bytes, uint8_t *coded, size_t capacity,
+                        const uint8_t *content, az_span span, uint8_t *coded, size_t capacity,
                         size_t *coded_nbytes, az_mixed_tick_fn tick, void *opaque,
                         az_error *error) {
+    size_t n_bytes = span.content_nbytes;
     uint32_t ends[AZ_MIXED_LANES_MAX], firsts[AZ_MIXED_LANES_MAX + 1];
     bool stopped;
     AZ_TRY(plan(m, level, n_lanes, content, n_bytes, ends, firsts, &n_lanes, error));
     uint32_t n_ahead = n_lanes < ROUND_ROWS ? ROUND_ROWS / n_lanes : 1;
-    AZ_TRY(take_all(m, settings, n_bytes, n_lanes, n_ahead, error));
-    begin(m, m->history, n_bytes, ends, n_lanes);
-    az_cm_trace(m->cm, m->trace ? m->trace->costs : NULL);
-    if (m->trace)
-        m->trace->by_strings = true;
-    for (uint32_t i = 0; i < n_lanes; i++) {
-        m->lanes[i].tokens = m->ids + firsts[i];
-        m->lanes[i].n_tokens = firsts[i + 1] - firsts[i];
-    }
+    AZ_TRY(take_all(m, settings, span, n_lanes, n_ahead, error));
     az_range_encoder rc;
     az_range_encoder_init(&rc, coded, capacity);
     put_lanes(&rc, ends, n_lanes);
@@ -491,9 +567,19 @@ static az_status encode(az_mixed *m, const az_mixed_settings *settings, int leve
     size_t head = rc.pos < capacity ? rc.pos : capacity;
     az_range_encoder_init(&rc, coded + head, capacity - head);
     AZ_TRY(az_lm_server_join(m->server, n_lanes, m->window + m->max_run, error));
-    az_status status =
-        code_lanes(m, n_ahead, &rc, NULL, m->history, n_bytes, &stopped, tick, opaque, error);
+    az_status status = begin(m, m->history, span, ends, n_lanes, &stopped, tick, opaque, error);
+    if (m->trace)
+        m->trace->by_strings = true;
+    az_cm_trace(m->cm, m->trace ? m->trace->costs : NULL, span.dictionary_nbytes);
+    for (uint32_t i = 0; i < n_lanes; i++) {
+        m->lanes[i].tokens = m->ids + firsts[i];
+        m->lanes[i].n_tokens = firsts[i + 1] - firsts[i];
+    }
+    if (status == AZ_OK && !stopped)
+        status =
+            code_lanes(m, n_ahead, &rc, NULL, m->history, n_bytes, &stopped, tick, opaque, error);
     az_lm_server_leave(m->server, n_lanes);
+    forget_seen(m);
     if (status == AZ_OK && !stopped) {
         size_t n = az_range_encoder_finish(&rc);
         *coded_nbytes = n == SIZE_MAX ? SIZE_MAX : head + n;
@@ -502,16 +588,21 @@ static az_status encode(az_mixed *m, const az_mixed_settings *settings, int leve
 }
 
 az_status az_mixed_encode(az_mixed *m, const az_mixed_settings *settings, int level,
-                          uint32_t n_lanes, const uint8_t *content, size_t n_bytes, uint8_t *coded,
+                          uint32_t n_lanes, const uint8_t *block, az_span span, uint8_t *coded,
                           size_t capacity, size_t *coded_nbytes, az_mixed_tick_fn tick,
                           void *opaque, az_error *error) {
+    size_t n_ids = span.content_nbytes, n_bytes = span.dictionary_nbytes + span.content_nbytes;
     *coded_nbytes = SIZE_MAX;
-    m->ids = az_alloc(m->heap, n_bytes * sizeof *m->ids);
+    m->ids = az_alloc(m->heap, n_ids * sizeof *m->ids);
     m->history = az_alloc(m->heap, n_bytes);
-    az_status status = m->ids && m->history
-                           ? encode(m, settings, level, n_lanes, content, n_bytes, coded, capacity,
-                                    coded_nbytes, tick, opaque, error)
-                           : az_alloc_failed(m->heap, n_bytes * sizeof *m->ids, error);
+    az_status status = AZ_OK;
+    if (m->ids && m->history) {
+        memcpy(m->history, block, span.dictionary_nbytes);
+        status = encode(m, settings, level, n_lanes, block + span.dictionary_nbytes, span, coded,
+                        capacity, coded_nbytes, tick, opaque, error);
+    } else {
+        status = az_alloc_failed(m->heap, n_ids * sizeof *m->ids + n_bytes, error);
+    }
     az_free(m->heap, m->ids);
     az_free(m->heap, m->history);
     m->ids = NULL;
@@ -547,23 +638,26 @@ static az_status read_lanes(uint32_t *ends, uint32_t *n_lanes, const uint8_t *co
     return AZ_OK;
 }
 
-az_status az_mixed_decode(az_mixed *m, const az_mixed_settings *settings, uint8_t *content,
-                          size_t n_bytes, const uint8_t *coded, size_t coded_nbytes,
+az_status az_mixed_decode(az_mixed *m, const az_mixed_settings *settings, uint8_t *block,
+                          az_span span, const uint8_t *coded, size_t coded_nbytes,
                           az_mixed_tick_fn tick, void *opaque, az_error *error) {
+    size_t n_bytes = span.content_nbytes;
     uint32_t ends[AZ_MIXED_LANES_MAX] = {0}, n_lanes;
     size_t head;
     bool stopped;
     AZ_TRY(read_lanes(ends, &n_lanes, coded, coded_nbytes, n_bytes, &head, error));
     if (coded_nbytes > head && coded[coded_nbytes - 1] == 0)
         return damaged(error, "a block's message ends in a zero");
-    AZ_TRY(take_all(m, settings, n_bytes, n_lanes, 1, error));
-    memset(content, 0, n_bytes);
-    begin(m, content, n_bytes, ends, n_lanes);
+    AZ_TRY(take_all(m, settings, span, n_lanes, 1, error));
+    memset(block + span.dictionary_nbytes, 0, n_bytes);
     az_range_decoder rc;
     az_range_decoder_init(&rc, coded + head, coded_nbytes - head);
     AZ_TRY(az_lm_server_join(m->server, n_lanes, m->window + m->max_run, error));
-    az_status status = code_lanes(m, 1, NULL, &rc, content, n_bytes, &stopped, tick, opaque, error);
+    az_status status = begin(m, block, span, ends, n_lanes, &stopped, tick, opaque, error);
+    if (status == AZ_OK && !stopped)
+        status = code_lanes(m, 1, NULL, &rc, block, n_bytes, &stopped, tick, opaque, error);
     az_lm_server_leave(m->server, n_lanes);
+    forget_seen(m);
     if (status == AZ_OK && stopped)
         return az_error_set(error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET, "stopped as asked");
     if (status == AZ_OK && rc.pos < rc.n_bytes)

@@ -16,6 +16,9 @@
  * AZ_CM_VERSION and AZ_LM_VERSION. */
 #define AZ_MIXED_VERSION 1
 
+/* Of a dictionary the model sees the last tokens, a part of its window; cm learns what the text is
+ * like from some more bytes, and its match models know them all. */
+
 enum { AZ_MIXED_LANES_MAX = 64, AZ_MIXED_WINDOW_MIN = 64, AZ_MIXED_WINDOW_MAX = 1 << 14 };
 
 /* What the archive stores, and the decoder must know. */
@@ -29,9 +32,9 @@ typedef struct az_mixed az_mixed;
 /* Told where coding stands; false stops it. */
 typedef bool (*az_mixed_tick_fn)(void *opaque, size_t n_content, size_t n_coded);
 
-/* Memory for a block of n_bytes in n_lanes lanes. */
+/* Memory for a span in n_lanes lanes. */
 uint64_t az_mixed_memory(const az_lm *lm, uint32_t n_strings, const az_mixed_settings *settings,
-                         size_t n_bytes, uint32_t n_lanes);
+                         az_span span, uint32_t n_lanes);
 
 az_status az_mixed_open(az_mixed **out, az_lm_server *server, az_heap *heap, az_error *error);
 void az_mixed_close(az_mixed **mixed);
@@ -51,18 +54,18 @@ uint32_t az_mixed_lanes(int level, size_t n_tokens);
  * trained with, at most 8,192. */
 uint32_t az_mixed_window(int level, const az_lm_info *info);
 
-/* Codes content[0..n_bytes), n_bytes > 0, into coded[0..capacity). n_lanes 0: az_mixed_lanes().
- * *coded_nbytes: the coded size, or SIZE_MAX if it does not fit, or the tick said stop. Fails for
- * want of memory, or by a fault of the model's. */
+/* Codes the content of block[], which is behind a dictionary, of 1 byte or more, into
+ * coded[0..capacity). n_lanes 0: az_mixed_lanes(). *coded_nbytes: the coded size, or SIZE_MAX if it
+ * does not fit, or the tick said stop. Fails for want of memory, or by a fault of the model's. */
 az_status az_mixed_encode(az_mixed *mixed, const az_mixed_settings *settings, int level,
-                          uint32_t n_lanes, const uint8_t *content, size_t n_bytes, uint8_t *coded,
+                          uint32_t n_lanes, const uint8_t *block, az_span span, uint8_t *coded,
                           size_t capacity, size_t *coded_nbytes, az_mixed_tick_fn tick,
                           void *opaque, az_error *error);
 
-/* Decodes n_bytes into content[]. AZ_ERROR_DAMAGED if coded[0..coded_nbytes) is not what the
- * encoder makes of any content; AZ_ERROR_CANCELLED. */
-az_status az_mixed_decode(az_mixed *mixed, const az_mixed_settings *settings, uint8_t *content,
-                          size_t n_bytes, const uint8_t *coded, size_t coded_nbytes,
+/* Decodes the content into block[], behind the dictionary that is there. AZ_ERROR_DAMAGED if
+ * coded[0..coded_nbytes) is not what the encoder makes of any content; AZ_ERROR_CANCELLED. */
+az_status az_mixed_decode(az_mixed *mixed, const az_mixed_settings *settings, uint8_t *block,
+                          az_span span, const uint8_t *coded, size_t coded_nbytes,
                           az_mixed_tick_fn tick, void *opaque, az_error *error);
 
 #endif

@@ -38,13 +38,13 @@ uint32_t az_predictor_block_nbytes(int method, int level) {
     return az_cm_block_nbytes(level);
 }
 
-uint64_t az_predictor_memory(int method, int level, size_t block_nbytes) {
+uint64_t az_predictor_memory(int method, int level, az_span most) {
     (void)method;
-    return sizeof(az_predictor) + AZ_HEAP_BLOCK_NBYTES + az_cm_memory(level, block_nbytes);
+    return sizeof(az_predictor) + AZ_HEAP_BLOCK_NBYTES + az_cm_memory(level, most);
 }
 
-az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int level,
-                            size_t max_block_nbytes, az_error *error) {
+az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int level, az_span most,
+                            az_error *error) {
     if (method != AZ_METHOD_CM)
         return az_error_set(error, AZ_ERROR_VERSION, AZ_ERROR_NO_OFFSET, "unknown method %d",
                             method);
@@ -52,7 +52,7 @@ az_status az_predictor_open(az_predictor **out, az_heap *heap, int method, int l
     if (!predictor)
         return az_alloc_failed(heap, sizeof *predictor, error);
     predictor->heap = heap;
-    az_status status = az_cm_open(&predictor->cm, heap, level, max_block_nbytes, error);
+    az_status status = az_cm_open(&predictor->cm, heap, level, most, error);
     if (status != AZ_OK) {
         az_free(heap, predictor);
         return status;
@@ -69,8 +69,8 @@ void az_predictor_close(az_predictor **predictor) {
     *predictor = NULL;
 }
 
-void az_predictor_begin(az_predictor *predictor, const uint8_t *block, size_t n_bytes) {
-    az_cm_begin(predictor->cm, block, n_bytes);
+size_t az_predictor_begin(az_predictor *predictor, const uint8_t *block, az_span span) {
+    return az_cm_begin(predictor->cm, block, span);
 }
 
 void az_predictor_copy(az_predictor *to, const az_predictor *from, const uint8_t *block) {

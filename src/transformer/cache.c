@@ -19,6 +19,8 @@ az_status az_lm_cache_open(az_lm_cache **out, const az_lm *lm, uint32_t window, 
     cache->n_slots = az_lm_slots(c, window, max_run);
     size_t n_scales = (size_t)c->n_layers * c->n_kv_heads * cache->n_slots;
     size_t n = n_scales * c->head_slots;
+    cache->n_scales = n_scales;
+    cache->head_slots = c->head_slots;
     cache->keys = az_alloc(heap, n);
     cache->values = az_alloc(heap, n);
     cache->key_scales = az_alloc(heap, n_scales * sizeof *cache->key_scales);
@@ -45,6 +47,14 @@ void az_lm_cache_close(az_lm_cache **out) {
 
 void az_lm_cache_reset(az_lm_cache *cache) {
     cache->n = 0;
+}
+
+void az_lm_cache_copy(az_lm_cache *to, const az_lm_cache *from) {
+    memcpy(to->keys, from->keys, from->n_scales * from->head_slots);
+    memcpy(to->values, from->values, from->n_scales * from->head_slots);
+    memcpy(to->key_scales, from->key_scales, from->n_scales * sizeof *to->key_scales);
+    memcpy(to->value_scales, from->value_scales, from->n_scales * sizeof *to->value_scales);
+    to->n = from->n;
 }
 
 void az_lm_cache_back(az_lm_cache *cache) {

@@ -61,6 +61,8 @@ az_status az_lm_cache_open(az_lm_cache **out, const az_lm *lm, uint32_t window, 
 void az_lm_cache_close(az_lm_cache **cache);
 void az_lm_cache_reset(az_lm_cache *cache);       /* to no tokens */
 uint64_t az_lm_cache_n(const az_lm_cache *cache); /* tokens seen */
+/* Makes `to` the sequence that `from` is: both opened for the same model, window and max_run. */
+void az_lm_cache_copy(az_lm_cache *to, const az_lm_cache *from);
 /* Forgets the last token, which must have been a run of its own: it may be fed again, then
  * everything is as it was. */
 void az_lm_cache_back(az_lm_cache *cache);

@@ -104,6 +104,8 @@ struct az_lm_cache {
     uint32_t window;
     uint32_t max_run;
     uint32_t n_slots;    /* a multiple of 16 */
+    uint32_t head_slots; /* bytes of a key, or a value, of one head */
+    size_t n_scales;     /* of all keys, or all values */
     int8_t *keys;        /* [n_layers][n_kv_heads][n_slots * head_slots] */
     int8_t *values;      /* the same */
     float *key_scales;   /* [n_layers][n_kv_heads][n_slots] */

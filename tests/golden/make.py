@@ -169,7 +169,7 @@ def bad():
     yield "unsupported-model-version", header(model, {6: model[6] + 1}), "VERSION"
     yield "bad-after-the-end", one + b"no archive", "FORMAT"
     yield "unsupported-format-version", header(one, {4: one[4] + 1}), "VERSION"
-    yield "unsupported-flags", header(one, {4: one[4] | 0x20}), "VERSION"
+    yield "unsupported-flags", header(one, {4: one[4] | 0x40}), "VERSION"
     yield "unsupported-method", header(one, {5: 200}), "VERSION"
     yield "unsupported-method-version-newer", header(one, {6: version + 1}), "VERSION"
     yield "unsupported-method-version-older", header(one, {6: version - 1}), "VERSION"
