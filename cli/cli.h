@@ -17,6 +17,7 @@
  *   list.c      -l
  *   armour.c    --base64; interact.c  -i
  *   dictionary.c  -D and --prime
+ *   train.c     the command `aizip train`
  *   models.c    where models are: names become paths
  *   engines.c   -m, and the models that archives need: loaded once
  *   model*.c    the command `aizip model` (model.h)
@@ -102,6 +103,9 @@ int az_options_parse(az_options *opt, int argc, char **argv);
 /* For commands with options of their own: the defaults; and what -T and --memlimit
  * take. They say what is wrong and return an exit code. */
 void az_options_init(az_options *opt);
+/* A size in bytes, with an optional K, M, G or T (powers of 1024; "KiB", "KB" and lower case too).
+ * False if `text` is none or does not fit. */
+bool az_parse_size(const char *text, uint64_t *n_bytes);
 int az_options_set_threads(az_options *opt, const char *value);
 int az_options_set_memlimit(az_options *opt, const char *value);
 /* Of block-size, lanes, window, overlap, threads (or T) and memlimit (or M) the one of that name. */
@@ -454,6 +458,11 @@ int az_data_command(int argc, char **argv);
 /* aizip score ...; aizip rank ... */
 int az_score_command(int argc, char **argv);
 int az_rank_command(int argc, char **argv);
+
+/* ---- train.c ------------------------------------------------------------ */
+
+/* aizip train ... */
+int az_train_command(int argc, char **argv);
 
 /* ---- surprise.c --------------------------------------------------------- */
 

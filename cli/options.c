@@ -89,9 +89,7 @@ static const struct option_name {
 #define MAX_BLOCK_NBYTES ((uint64_t)1 << 26)
 #define MAX_THREADS 256
 
-/* A size in bytes, with an optional K, M, G or T (powers of 1024; "KiB", "KB"
- * and lower case too). False if `text` is none or does not fit. */
-static bool parse_size(const char *text, uint64_t *n_bytes) {
+bool az_parse_size(const char *text, uint64_t *n_bytes) {
     if (*text < '0' || *text > '9')
         return false;
     char *end;
@@ -128,7 +126,7 @@ static uint64_t container_memory(void) {
     bool ok = fgets(line, sizeof line, file) != NULL;
     fclose(file);
     line[strcspn(line, "\n")] = '\0';
-    return ok && parse_size(line, &n_bytes) ? n_bytes : UINT64_MAX;
+    return ok && az_parse_size(line, &n_bytes) ? n_bytes : UINT64_MAX;
 }
 
 static uint64_t machine_memory(void) {
@@ -162,7 +160,7 @@ int az_options_set_memlimit(az_options *opt, const char *value) {
             opt->memlimit = machine_memory() / 100 * percent;
             return AZ_EXIT_OK;
         }
-    } else if (parse_size(value, &opt->memlimit)) {
+    } else if (az_parse_size(value, &opt->memlimit)) {
         return AZ_EXIT_OK;
     }
     return usage(opt, "--memlimit", value,
@@ -171,7 +169,7 @@ int az_options_set_memlimit(az_options *opt, const char *value) {
 
 static int set_block_size(az_options *opt, const char *value) {
     uint64_t n;
-    if (!parse_size(value, &n) || n < MIN_BLOCK_NBYTES || n > MAX_BLOCK_NBYTES || (n & (n - 1)))
+    if (!az_parse_size(value, &n) || n < MIN_BLOCK_NBYTES || n > MAX_BLOCK_NBYTES || (n & (n - 1)))
         return usage(opt, "--block-size", value, "expected a power of two from 64K to 64M");
     opt->block_size = n;
     return AZ_EXIT_OK;

@@ -405,6 +405,37 @@ AZ_API const az_primer *az_primer_get(size_t i); /* i < az_primer_count(), else 
  * model). */
 AZ_API az_status az_encoder_set_primer(az_encoder *encoder, const char *name, az_error *error);
 
+#define AZ_TRAINED_NBYTES_MIN ((size_t)1 << 10)
+#define AZ_TRAINED_NBYTES_MAX ((size_t)1 << 22)
+
+typedef struct az_training {
+    size_t capacity; /* bytes of the dictionary at most: AZ_TRAINED_NBYTES_MIN..MAX */
+    int level;       /* that it is measured with, 1..9 */
+    int n_threads;   /* 1..256; 0 = all cores */
+    uint64_t memory_limit;   /* in bytes; 0: none */
+    az_progress_fn progress; /* or NULL; told how many of about ten steps are done */
+    void *progress_opaque;
+} az_training;
+
+typedef struct az_training_report {
+    uint64_t picked_from_nbytes; /* of the samples, what the dictionary is made from; */
+    uint64_t n_held_out;         /* pieces, of at most 4 KiB, that it is not made from; */
+    uint64_t n_measured;         /* of these, those that it was measured on, */
+    uint64_t measured_nbytes;
+    uint64_t cost_without, cost_with; /* each piece by itself, without and after the dictionary:
+                                         bits times AZ_COST_BIT */
+} az_training_report;
+
+/* Makes a dictionary for content like the samples: picks from seven eighths of them, in several
+ * ways, the segments that hold most of what returns, and takes the way that serves the rest best. The
+ * samples are whole files, or records; where there are fewer than 16 they are held out by pieces.
+ * dictionary[settings->capacity]; *n_bytes receives its size. AZ_ERROR_DATA where there is too
+ * little to learn from. The same on every machine. */
+AZ_API az_status az_dictionary_train(void *dictionary, size_t *n_bytes, const az_text *samples,
+                                     size_t n, const az_training *settings,
+                                     az_training_report *report, const az_allocator *allocator,
+                                     az_error *error);
+
 /* ---- Labelled texts ----------------------------------------------------- */
 
 /* Texts, each with a label or none, from a file in one of the usual forms. The bytes are kept as

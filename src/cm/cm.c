@@ -57,13 +57,6 @@ static uint32_t log2_up(uint32_t n, uint32_t low, uint32_t high) {
     return log2;
 }
 
-/* About as many cache lines as the contexts of n_bytes fill. */
-static uint32_t table_lines(const az_cm_level *level, size_t n_bytes) {
-    uint64_t lines = (uint64_t)n_bytes * level->n_contexts / 12 + 256;
-    uint64_t max = (uint64_t)level->table_mib << 14;
-    return (uint32_t)(lines < max ? lines : max);
-}
-
 static uint32_t stage_log2(size_t n_bytes) {
     return log2_up((uint32_t)n_bytes / 4, 10, STAGE_ROWS_LOG2_MAX);
 }
@@ -76,6 +69,15 @@ static uint32_t stage_cells(uint32_t stage, size_t n_bytes) {
 static size_t coded_nbytes(const az_cm_level *level, az_span span) {
     size_t n = level->n_hints ? HINTED_CONTEXT_NBYTES : CONTEXT_NBYTES;
     return span.content_nbytes + (span.dictionary_nbytes < n ? span.dictionary_nbytes : n);
+}
+
+/* About as many cache lines as the contexts of the content fill; after a dictionary, whose worth
+ * is what is remembered of it, more. */
+static uint32_t table_lines(const az_cm_level *level, az_span span) {
+    uint64_t n_bytes = (uint64_t)coded_nbytes(level, span) * (span.dictionary_nbytes ? 4 : 1);
+    uint64_t lines = n_bytes * level->n_contexts / 12 + 256;
+    uint64_t max = (uint64_t)level->table_mib << 14;
+    return (uint32_t)(lines < max ? lines : max);
 }
 
 static size_t span_nbytes(az_span span) {
@@ -119,7 +121,7 @@ static void *carve(carver *c, uint64_t n_bytes) {
 static uint64_t layout(az_cm *cm, const az_cm_level *l, uint8_t *base, az_span span) {
     carver c = {base, 0};
     size_t n_bytes = coded_nbytes(l, span);
-    uint8_t *table = carve(&c, (uint64_t)table_lines(l, n_bytes) * AZ_CM_LINE_NBYTES);
+    uint8_t *table = carve(&c, (uint64_t)table_lines(l, span) * AZ_CM_LINE_NBYTES);
     int32_t *weights = carve(&c, (uint64_t)weight_rows(l) * AZ_CM_N_PADDED(l) * sizeof *weights);
     int32_t *final_weights =
         carve(&c, (uint64_t)AZ_CM_FINAL_ROWS * AZ_MIX_STEP * sizeof *final_weights);
@@ -360,7 +362,7 @@ size_t az_cm_begin(az_cm *cm, const uint8_t *block, az_span span) {
     cm->block = block;
     cm->span = span;
     cm->n_bytes = (uint32_t)span_nbytes(span);
-    cm->n_lines = table_lines(l, n_bytes);
+    cm->n_lines = table_lines(l, span);
     cm->stage_log2 = stage_log2(n_bytes);
     begin_counters(cm);
     begin_weights(cm);

@@ -460,10 +460,16 @@ AZ_INLINE int rate_at(uint32_t n_coded, int rate, int extra, int n_halved) {
 }
 
 /* The next byte's contexts are known; all lines are asked for but those that wait. */
+/* Bytes of the dictionary, or of the content: where the content begins, the rate rises again. */
+AZ_INLINE uint32_t coded_of_part(const az_cm *cm) {
+    uint32_t content = (uint32_t)cm->span.dictionary_nbytes;
+    return cm->at.pos < content ? cm->at.pos : cm->at.pos - content;
+}
+
 AZ_INLINE void begin_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now) {
     aim_first(cm, l, now, true);
     az_cm_choose_sets(cm, l);
-    uint32_t n_coded = l->n_hints ? cm->hinted->n_coded : cm->at.pos;
+    uint32_t n_coded = l->n_hints ? cm->hinted->n_coded : coded_of_part(cm);
     if (n_coded % AZ_CM_RATE_EVERY == 0)
         cm->rate = l->n_hints ? rate_at(n_coded, 80, 200, 4000)
                               : rate_at(n_coded, AZ_CM_RATE, AZ_CM_RATE_EXTRA, AZ_CM_RATE_BYTES);

@@ -46,41 +46,63 @@ const az_primer *az_primer_numbered(int number) {
 /* ---- What a content is like ------------------------------------------------------ */
 
 enum {
-    GRAM = 6,            /* bytes that are looked for together */
+    GRAM_SHORT = 3, /* bytes that are looked for together */
+    GRAM_LONG = 4,
     LOOKED_AT = 1 << 14, /* of the content, its first */
-    SET_LOG2 = 18,       /* bits of the set of a primer's grams */
-    LIKE_LEAST = 16      /* one gram of so many is in the primer, at least */
+    SET_LOG2 = 18,
+    LIKE_LEAST = 4 /* one gram of so many is in the primer, at least */
 };
 
-static uint32_t gram_at(const uint8_t *p) {
-    uint64_t v = az_read_le32(p) | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40;
-    return (uint32_t)(v * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SET_LOG2));
+/* Grams, by hash. */
+typedef struct gram_set {
+    uint8_t bits[(1 << SET_LOG2) / 8];
+} gram_set;
+
+static uint32_t gram_at(const uint8_t *p, uint32_t n_bytes) {
+    uint32_t v = 0;
+    for (uint32_t i = 0; i < n_bytes; i++)
+        v = v << 8 | p[i];
+    return (v + n_bytes) * 0x9e3779b1u >> (32 - SET_LOG2);
 }
 
-/* How many of the content's grams the primer has. */
-static size_t count_grams(const az_primer *primer, const uint8_t *content, size_t n_bytes) {
-    uint8_t set[(1 << SET_LOG2) / 8] = {0};
+/* False if it is there already. */
+static bool add_gram(gram_set *set, uint32_t gram) {
+    uint8_t bit = (uint8_t)(1 << (gram & 7)), old = set->bits[gram >> 3];
+    set->bits[gram >> 3] = old | bit;
+    return !(old & bit);
+}
+
+static bool has_gram(const gram_set *set, uint32_t gram) {
+    return set->bits[gram >> 3] >> (gram & 7) & 1;
+}
+
+/* How many different grams of the content the primer has, and of all; each counts once, so that
+ * runs of spaces don't decide. */
+static void count_grams(const az_primer *primer, const uint8_t *content, size_t n_bytes,
+                        size_t *n_common, size_t *n_all) {
     const uint8_t *text = primer->text.data;
-    size_t n = 0;
-    for (size_t i = 0; i + GRAM <= primer->text.n_bytes; i++) {
-        uint32_t gram = gram_at(text + i);
-        set[gram >> 3] |= (uint8_t)(1 << (gram & 7));
+    *n_common = *n_all = 0;
+    for (uint32_t n = GRAM_SHORT; n <= GRAM_LONG; n++) {
+        gram_set of_primer = {{0}}, of_content = {{0}};
+        for (size_t i = 0; i + n <= primer->text.n_bytes; i++)
+            add_gram(&of_primer, gram_at(text + i, n));
+        for (size_t i = 0; i + n <= n_bytes; i++) {
+            uint32_t gram = gram_at(content + i, n);
+            bool is_new = add_gram(&of_content, gram);
+            *n_all += is_new;
+            *n_common += is_new && has_gram(&of_primer, gram);
+        }
     }
-    for (size_t i = 0; i + GRAM <= n_bytes; i++) {
-        uint32_t gram = gram_at(content + i);
-        n += set[gram >> 3] >> (gram & 7) & 1;
-    }
-    return n;
 }
 
 const az_primer *az_primer_choose(const uint8_t *content, size_t n_bytes) {
     const az_primer *best = NULL;
     size_t n_looked = n_bytes < LOOKED_AT ? n_bytes : LOOKED_AT;
-    size_t most = n_looked / LIKE_LEAST;
+    size_t most = 0, n_common, n_all;
     for (size_t i = 0; i < N_PRIMERS; i++) {
-        size_t n = count_grams(&primers[i], content, n_looked);
-        if (n > most) {
-            most = n;
+        count_grams(&primers[i], content, n_looked, &n_common, &n_all);
+        if (n_common > most && n_common >= n_all / LIKE_LEAST) {
+            most = n_common;
             best = &primers[i];
         }
     }
