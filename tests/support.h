@@ -97,6 +97,8 @@ typedef struct trip {
     void *opaque; /* of both */
     az_engine *engine;
     int lanes, window, verify; /* with an engine */
+    az_text dictionary;
+    const char *primer; /* encoder: or NULL */
 } trip;
 
 /* An az_find_engine_fn that has one. */
@@ -174,6 +176,11 @@ static inline void set_encoder(az_encoder *e, trip t) {
     assert_int_equal(az_encoder_set(e, AZ_PARAM_BLOCK_SIZE, block_size, NULL), 0);
     if (t.engine)
         set_engine(&t, e);
+    if (t.dictionary.n_bytes)
+        assert_int_equal(
+            az_encoder_set_dictionary(e, t.dictionary.data, t.dictionary.n_bytes, NULL), 0);
+    if (t.primer)
+        assert_int_equal(az_encoder_set_primer(e, t.primer, NULL), 0);
 }
 
 static inline az_status encode(trip t, const uint8_t *src, size_t n, bytes *out, az_error *error) {
@@ -204,6 +211,8 @@ static inline az_status decode(trip t, const uint8_t *src, size_t n, bytes *out,
         assert_int_equal(az_decoder_set(d, AZ_PARAM_THREADS, t.threads ? t.threads : 1, NULL), 0);
         assert_int_equal(az_decoder_set(d, AZ_PARAM_MEMORY_LIMIT, t.memory_limit, NULL), 0);
         assert_int_equal(az_decoder_set(d, AZ_PARAM_SALVAGE, t.salvage, NULL), 0);
+        assert_int_equal(
+            az_decoder_set_dictionary(d, t.dictionary.data, t.dictionary.n_bytes, NULL), 0);
         status = run_trip(&t, run_decoder, d, src, n, out, error);
     }
     az_decoder_close(&d);

@@ -124,6 +124,59 @@ static void a_model_that_lies_is_refused(void **state) {
     }
 }
 
+static void a_dictionary_is_read_as_written(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {1, 127, 128, 65536, (uint32_t)AZ_DICTIONARY_NBYTES_MAX};
+    for (size_t i = 0; i < 2 * 256 * COUNT(sizes); i++) {
+        az_frame frame = i % 2 ? model_frame() : some_frame(), read;
+        frame.has_dictionary = true;
+        frame.dictionary.primer = (uint8_t)(i / 2 % 256);
+        if (frame.dictionary.primer == 0) {
+            memset(frame.dictionary.hash, (int)i, sizeof frame.dictionary.hash);
+            frame.dictionary.n_bytes = sizes[i / 512];
+        }
+        uint8_t buf[AZ_FRAME_HEADER_MAX];
+        size_t n_used, size = az_frame_header_write(buf, &frame);
+        for (size_t n = 0; n < size; n++) {
+            assert_int_equal(az_frame_header_read(&read, buf, n, 0, &n_used, NULL), AZ_OK);
+            assert_int_equal(n_used, 0);
+            assert_in_range(az_frame_header_need(buf, n), n + 1, size);
+        }
+        assert_int_equal(az_frame_header_read(&read, buf, size, 0, &n_used, NULL), AZ_OK);
+        assert_int_equal(n_used, size);
+        assert_int_equal(read.has_model, i % 2);
+        assert_memory_equal(&read.dictionary, &frame.dictionary, sizeof read.dictionary);
+    }
+}
+
+/* No size, a size too large, a number in more bytes than it needs, bytes left over: with the right
+ * check. */
+static void a_dictionary_that_lies_is_refused(void **state) {
+    (void)state;
+    static const uint8_t lies[][7] = {{9},
+                                      {10, 0},
+                                      {11, 0x80, 0},
+                                      {14, 0x81, 0x80, 0x80, 0x80, 2},
+                                      {14, 0xff, 0xff, 0xff, 0xff, 0x0f},
+                                      {11, 5, 5}};
+    for (size_t i = 0; i < COUNT(lies); i++) {
+        az_frame frame = some_frame(), read;
+        frame.has_dictionary = true;
+        uint8_t buf[AZ_FRAME_HEADER_MAX], *note = buf + AZ_FRAME_HEADER_NBYTES;
+        size_t n_used, n = (size_t)1 + lies[i][0];
+        az_frame_header_write(buf, &frame);
+        note[0] = lies[i][0];
+        memcpy(note + 10, lies[i] + 1, 5);
+        az_hash hash;
+        az_hash_begin(&hash, az_frame_seed(&frame));
+        az_hash_add(&hash, note, n);
+        note[n] = (uint8_t)az_hash_value(&hash);
+        assert_int_equal(
+            az_frame_header_read(&read, buf, AZ_FRAME_HEADER_NBYTES + n + 1, 0, &n_used, NULL),
+            AZ_ERROR_DAMAGED);
+    }
+}
+
 /* The check has 8 bits: no single bit gets by it. */
 static void a_flipped_bit_in_a_frame_header_is_found(void **state) {
     (void)state;
@@ -502,6 +555,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_frame_header_reads_as_written),
         cmocka_unit_test(a_part_of_a_frame_header_needs_more),
+        cmocka_unit_test(a_dictionary_is_read_as_written),
+        cmocka_unit_test(a_dictionary_that_lies_is_refused),
         cmocka_unit_test(a_flipped_bit_in_a_frame_header_is_found),
         cmocka_unit_test(a_model_is_read_as_written),
         cmocka_unit_test(a_flipped_bit_in_a_model_is_found),

@@ -116,8 +116,10 @@ typedef struct job {
     bool salvage;         /* decoder */
     bool size_known;      /* encoder */
     bool surprise;        /* encoder: with parts and guesses */
-    size_t step;          /* bytes of input a call */
-    const uint8_t *in;    /* [in_nbytes] */
+    az_text dictionary;
+    const char *primer; /* encoder */
+    size_t step;        /* bytes of input a call */
+    const uint8_t *in;  /* [in_nbytes] */
     size_t in_nbytes;
     uint8_t *out; /* [capacity] */
     size_t capacity;
@@ -145,6 +147,12 @@ static az_status encode(job *j, const az_allocator *allocator, az_error *error) 
     if (j->surprise)
         assert_int_equal(az_encoder_set_surprise(encoder, count_part, &j->n_parts, 500, NULL),
                          AZ_OK);
+    if (j->primer)
+        assert_int_equal(az_encoder_set_primer(encoder, j->primer, NULL), AZ_OK);
+    else
+        assert_int_equal(
+            az_encoder_set_dictionary(encoder, j->dictionary.data, j->dictionary.n_bytes, NULL),
+            AZ_OK);
     if (j->size_known)
         az_encoder_set(encoder, AZ_PARAM_CONTENT_SIZE, (int64_t)j->in_nbytes, NULL);
     for (size_t pos = 0; status == AZ_OK && !done;) {
@@ -177,6 +185,8 @@ static az_status decode(job *j, const az_allocator *allocator, az_error *error) 
     }
     assert_int_equal(az_decoder_set(decoder, AZ_PARAM_THREADS, j->threads, NULL), AZ_OK);
     assert_int_equal(az_decoder_set(decoder, AZ_PARAM_SALVAGE, j->salvage, NULL), AZ_OK);
+    assert_int_equal(
+        az_decoder_set_dictionary(decoder, j->dictionary.data, j->dictionary.n_bytes, NULL), AZ_OK);
     for (size_t pos = 0; status == AZ_OK && !done;) {
         size_t n = j->in_nbytes - pos < j->step ? j->in_nbytes - pos : j->step;
         az_input in = {.data = j->in + pos, .size = n};
@@ -295,6 +305,27 @@ static void several_blocks_fail_cleanly(void **state) {
     }
 }
 
+/* One that is given, over blocks; one that is chosen, and may be left out. */
+static void dictionaries_fail_cleanly(void **state) {
+    (void)state;
+    enum { N = 2 * 65536 + 1000 };
+    static uint8_t content[N], seen[5000];
+    memset(content, 'x', N);
+    generate_text(content, 3000, 1);
+    generate_text(content + 65536, 3000, 2);
+    generate_text(seen, sizeof seen, 3);
+    for (int threads = 1; threads <= 2; threads++) {
+        job given = {.level = 1,
+                     .threads = threads,
+                     .block_nbytes = 65536,
+                     .step = 10000,
+                     .dictionary = {seen, sizeof seen}};
+        both_ways(given, content, N);
+        both_ways((job){.level = 1, .threads = threads, .step = 400, .primer = "auto"}, content,
+                  1000);
+    }
+}
+
 static void empty_input_fails_cleanly(void **state) {
     (void)state;
     static const uint8_t content[1] = {0};
@@ -410,6 +441,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_input_fails_cleanly),
         cmocka_unit_test(small_inputs_fail_cleanly),
+        cmocka_unit_test(dictionaries_fail_cleanly),
         cmocka_unit_test(several_blocks_fail_cleanly),
         cmocka_unit_test(concatenated_archives_fail_cleanly),
         cmocka_unit_test(one_call_functions_fail_cleanly),

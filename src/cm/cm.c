@@ -362,6 +362,7 @@ size_t az_cm_begin(az_cm *cm, const uint8_t *block, az_span span) {
     cm->block = block;
     cm->span = span;
     cm->n_bytes = (uint32_t)span_nbytes(span);
+    cm->n_skipped = (uint32_t)n_skipped;
     cm->n_lines = table_lines(l, span);
     cm->stage_log2 = stage_log2(n_bytes);
     begin_counters(cm);

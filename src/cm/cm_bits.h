@@ -460,10 +460,11 @@ AZ_INLINE int rate_at(uint32_t n_coded, int rate, int extra, int n_halved) {
 }
 
 /* The next byte's contexts are known; all lines are asked for but those that wait. */
-/* Bytes of the dictionary, or of the content: where the content begins, the rate rises again. */
+/* Bytes coded of the dictionary, or of the content: where the content begins, the rate rises
+ * again. */
 AZ_INLINE uint32_t coded_of_part(const az_cm *cm) {
     uint32_t content = (uint32_t)cm->span.dictionary_nbytes;
-    return cm->at.pos < content ? cm->at.pos : cm->at.pos - content;
+    return cm->at.pos - (cm->at.pos < content ? cm->n_skipped : content);
 }
 
 AZ_INLINE void begin_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now) {

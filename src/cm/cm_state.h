@@ -112,7 +112,8 @@ struct az_cm_lane {
 struct az_cm {
     const uint8_t *block;
     az_span span;
-    uint32_t n_bytes; /* of the span */
+    uint32_t n_bytes;   /* of the span */
+    uint32_t n_skipped; /* of the dictionary: only the match models know them */
     az_cm_cursor at;
     uint32_t turn; /* the first lane whose map learned in the last byte */
     bool sure;     /* the next byte is decided by the first match alone, if it agrees */

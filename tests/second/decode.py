@@ -1,30 +1,28 @@
 #!/usr/bin/env python3
-"""decode.py ARCHIVE [OUT]: decodes an aizip archive (to stdout by default).
+"""decode.py ARCHIVE [OUT [DICTIONARY]]: decodes an aizip archive (to stdout by default).
 
 A second decoder, written from docs/format.md alone. It is there to prove that document, and to be
 read beside it: the section numbers below are the document's. It is slow (about 1 KB a second).
 It gives out nothing of an archive that it refuses: one sentence on stderr, and exit code 1."""
 
+import hashlib
 import sys
+from pathlib import Path
 from bisect import bisect_right
 from collections import defaultdict, namedtuple
 from operator import eq
 
 U32, U64 = 2**32 - 1, 2**64 - 1
-
 class Refused(Exception):
     """Why an archive is refused: one of the four names of section 1.1, and what was wrong."""
-
 def require(condition, sentence, name="damaged"):
     if not condition:
         raise Refused(f"{name}: {sentence}")
 
 # ---- 1.3 Checks ------------------------------------------------------------------------------
 P1, P2, P3, P4, P5 = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1
-
 def rotl(v, n):
     return (v << n | (v & U32) >> (32 - n)) & U32
-
 def xxh32(seed, data):                      # as its 4 bytes, the least significant first
     words = [int.from_bytes(data[k:k + 4], "little") for k in range(0, len(data) - 3, 4)]
     h = seed + P5
@@ -46,10 +44,8 @@ def xxh32(seed, data):                      # as its 4 bytes, the least signific
 
 # ---- 5.3 Tables ------------------------------------------------------------------------------
 LIMIT = 3904                # stretched probabilities go from -LIMIT to LIMIT
-
 def clamp(v, a):
     return -a if v < -a else a if v > a else v
-
 def make_exact():
     table = [2**21] * (2 * LIMIT + 1)       # exact[x] is at LIMIT + x
     e = U64
@@ -58,23 +54,16 @@ def make_exact():
         p = max(1, ((e >> 24) << 22) // (2**40 + (e >> 24)))
         table[LIMIT - x], table[LIMIT + x] = p, 2**22 - p
     return table
-
 EXACT = make_exact()
-
 def squash(x):
     return EXACT[LIMIT + (x + 2 >> 2) * 4]
-
 def inverse(q):
     return max(bisect_right(EXACT, q) - 1, 0) - LIMIT
-
 STRETCH12 = [inverse(i * 1024 + 512) for i in range(4096)]
-
 def stretch(p):
     return inverse(p) if p < 4096 else -inverse(2**22 - p) if p > 2**22 - 4096 else STRETCH12[p >> 10]
-
 def allowed(pair):
     return min(pair) <= 4 and max(pair) <= (48, 30, 12, 6, 5)[min(pair)]
-
 def history_step(history, bit):
     same, other = history[bit] + 1, history[1 - bit]
     other = (0, 1, 2, 3, 4, 5, 5, 6, 6, 6)[other] if other < 10 else 7
@@ -87,7 +76,6 @@ def history_step(history, bit):
     if n0 == 0 or n1 == 0:
         return n0, n1, int(n1 > 0)
     return n0, n1, (2 * history[2] + bit) % 2**(n0 + n1) if n0 + n1 <= 4 else bit
-
 def make_histories():
     """The states as (n0, n1, recent), and for each the two that follow it."""
     states, follows = [(0, 0, 0)], []
@@ -96,7 +84,6 @@ def make_histories():
         states += [step for step in steps if step not in states]
         follows.append([states.index(step) for step in steps])
     return states, follows
-
 STATES, NEXT = make_histories()
 WORTH = [n0 + n1 for n0, n1, _ in STATES]
 
@@ -109,14 +96,11 @@ def H(a, b):
     h = (a * 0x2C1B3C6D + b * 0x297A2D39 + 0x01234567) & U32
     h = (h ^ h >> 15) * 0x9E3779B1 & U32
     return h ^ h >> 13
-
 def bucket(n):
     return (0 if n == 0 else 1 + n // 2 if n < 16 else 9 + (n - 16) // 4 if n < 32 else
             13 if n < 64 else 14 if n < 400 else 15)
-
 # How many bytes of a UTF-8 character follow a byte that begins one; 0 for all other bytes.
 UTF8_LEFT = bytes(194) + b"\1" * 30 + b"\2" * 16 + b"\3" * 5 + bytes(11)
-
 # In their order: what each looks at in text, and elsewhere, if that is something else.
 CONTEXTS = [names.split("/") for names in """
     o3/o2 o5/o3 w0/r_two o2/o4 o6/r_left column_above/s23 w01/r_pixels in_field/r_near expected
@@ -171,25 +155,25 @@ class Match:
 # ---- 5 The predictor -------------------------------------------------------------------------
 def dot_product(weights, inputs):
     return clamp(sum([(w >> 16) * x >> 7 for w, x in zip(weights, inputs)]) >> 5, LIMIT)
-
 def train(weights, inputs, bit, x, rate):   # x: what these weights have predicted, stretched
     e = ((((bit << 22) - squash(x)) >> 6) * rate + 2**11) >> 12
     weights[:] = [w + x * e for w, x in zip(weights, inputs)]
     if max(weights) > 0x77FFFFFF or min(weights) < -0x77FFFFFF:
         weights[:] = [clamp(w, 0x77FFFFFF) for w in weights]
-
 class Predictor:
-    def __init__(self, N, level):
+    def __init__(self, N, level, dictionary):
+        D, N = len(dictionary), N + len(dictionary)                 # 5.11
+        most_M = max(level.most_M, min((D - 1).bit_length(), 26)) if D else level.most_M
         self.c0 = self.bit_pos = self.c4 = self.c8 = self.field = self.field_hash = self.first = 0
         self.turn = self.rate = self.column = self.place = self.period = self.strange = self.utf8_left = 0
         self.level, self.block, self.score, self.kinds = level, bytearray(), [0] * 4097, 255
         self.word, self.line, self.after1, self.after2 = [0] * 4, [0] * 2, [0] * 256, [0] * 65536
         self.K, M = (min(max(10, (size - 1).bit_length()), most)
-                     for size, most in ((N // 4, 16), (N, level.most_M)))
+                     for size, most in ((N // 4, 16), (N, most_M)))
         self.matches = [Match(min_len, M) for min_len in (7, 14, 24)[:level.matches]]
         self.sure_counters = [(2**22 - 2**16, 0)] * 1024        # (p, n)
         n, lanes = level.contexts, level.contexts + 2
-        self.n_lines = min(N * n // 12 + 256, level.most_lines)
+        self.n_lines = min((4 * N if D else N) * n // 12 + 256, level.most_lines)
         self.table = bytearray(64 * self.n_lines + 65536 + 256)     # after the lines: orders 1, 0
         # Of each context: its hash; where its slot's node 0 would be; its run's place, expected, index.
         self.hash, self.slots, self.runs = [0] * n, [0] * n, [(0, 0, 0)] * n
@@ -202,8 +186,10 @@ class Predictor:
         self.layer1 = [defaultdict(weights.copy) for _ in range(level.S)]
         self.layer2 = defaultdict(lambda: [2**28 // level.S] * level.S)
         stage = [squash(clamp(j * 256 - 3968, LIMIT)) << 9 for j in range(32)]
-        self.stages, self.noted = [defaultdict(stage.copy) for _ in range(level.A)], []
-
+        self.stages, self.noted, self.origin = [defaultdict(stage.copy) for _ in range(level.A)], [], 0
+        for byte in dictionary:
+            self.decode_byte(Known(byte))
+        self.origin = D
     def decode_byte(self, coder):           # 5.2
         first = self.matches[0]
         if 0 < self.level.sure_len <= first.len and self.sure(coder, first):
@@ -221,33 +207,29 @@ class Predictor:
         self.history(byte)
         for match in self.matches:          # of what history changes, they use the block only
             match.byte_ends(self.block)
-
     def sure(self, coder, match):           # 5.10, 5.4
         k = 256 * sum(match.len >= least for least in (48, 96, 400)) + (match.expected & 255)
         p, n = self.sure_counters[k]
-        hit = coder.bit(max(p, 1))
+        hit = coder.is_byte(match.expected & 255, max(p, 1))
         p += (((hit << 22) - p) >> 3) * (16384 // (2 * n + 3)) >> 10
         self.sure_counters[k] = p, min(n + 1, 1023)
         return hit
-
     def byte_begins(self):
         pos = len(self.block)
         self.column, self.place = min(pos - self.line[0], 255), pos % self.period if self.period else 0
         values, which = self.context_values(), -1 if self.strange >= 256 else 0
         self.hash = [H(values[names[which]], (k + 1) * 0x9E3779B1)
                      for k, names in enumerate(CONTEXTS[:self.level.contexts])]
-        if pos % 32 == 0:
-            self.rate = 400 + 500000 // (pos + 1000)
+        if (pos - self.origin) % 32 == 0:
+            self.rate = 400 + 500000 // (pos - self.origin + 1000)
         self.turn = (self.turn + 1) % self.level.T
         self.c0, self.bit_pos = 1, 0
-
     def above(self, k):                     # 5.6 up to find_period
         a = self.line[1] + len(self.block) - self.line[0] + k
         return self.block[a] if a < self.line[0] else 10
     def back(self, r, k):
         n = r * self.period + k
         return self.block[-n] if self.period and 1 <= n <= len(self.block) else 0
-
     def context_values(self):
         c1, c4, c8, period, place = self.c4 & 255, self.c4, self.c8, self.period, self.place
         word, field, first, field_hash = self.word, self.field, self.first, self.field_hash
@@ -273,14 +255,12 @@ class Predictor:
             "r_mean": H((c1 + back(1, 0)) >> 1, (c1 - back(1, 0)) >> 3 & 31),
             "r_pixels": H(back(1, 0) | (c4 & 15) << 8 | (back(1, -1) >> 6) << 13 | (back(1, 1) & 3) << 17,
                           period)}
-
     def is_odd(self, byte):                 # steps utf8_left, too
         left, self.utf8_left = self.utf8_left, UTF8_LEFT[byte]
         if 128 <= byte <= 191:
             self.utf8_left = max(left - 1, 0)
             return left == 0
         return left > 0 or byte < 32 and not 9 <= byte <= 13 or byte >= 192 and self.utf8_left == 0
-
     def history(self, byte):
         pair = self.c4 & 0xFFFF
         self.after1[pair & 255] = (self.after1[pair & 255] << 8 | byte) & U32
@@ -306,7 +286,6 @@ class Predictor:
             self.field_hash = 0 if separator else H(self.field_hash, byte + 1)
         if self.strange >= 256 and (pos == 8192 or pos % 16384 == 0):
             self.period = self.find_period()
-
     def find_period(self):
         # None, which equals no byte, where a byte is like the one before it.
         window = [None if a == b else b for a, b in zip(self.block[-4096:], self.block[-4095:])]
@@ -317,7 +296,6 @@ class Predictor:
                 best, best_score = p, score[p]
         mean = sum(score) // 4095
         return best if best_score > mean + mean // 2 + 32 else 0
-
     def find_slots(self):                   # 5.5
         table, c0 = self.table, self.c0
         for i, h in enumerate(self.hash):
@@ -337,12 +315,10 @@ class Predictor:
             if self.bit_pos == 0:
                 byte, count = table[run:run + 2]
                 self.runs[i] = (run, 256 + byte if count else 0, min(count, 15))
-
     def learn_runs(self, byte):
         for at, _, _ in self.runs:
             count = self.table[at + 1] if self.table[at] == byte else 0
             self.table[at:at + 2] = byte, min(count + 1, 255)
-
     def predict(self):                      # 5.8
         c0, bit_pos, c1, c4 = self.c0, self.bit_pos, self.c4 & 255, self.c4
         node = c0 if bit_pos < 4 else 2**(bit_pos - 4) + c0 % 2**(bit_pos - 4)
@@ -377,7 +353,6 @@ class Predictor:
         self.noted = [(cells, j if part < 128 else j + 1) for cells in stages]
         q = sum(cells[j] * (256 - part) + cells[j + 1] * part for cells in stages) >> 17
         return (squash(self.m) + q // self.level.A + 1) // 2
-
     def learn(self, bit):                   # 5.9
         if self.level.A > 0:
             train(self.layer2[self.c0], self.v, bit, self.m, 150)
@@ -408,13 +383,24 @@ class RangeDecoder:
             self.n_read += 1
         return bit
 
-def decode_payload(payload, N, level):      # 3.2
+    def is_byte(self, expected, p):
+        return self.bit(p)
+class Known:                                # 5.11: takes the decoder's place in a dictionary
+    def __init__(self, byte):
+        self.byte, self.left = byte, 8
+    def bit(self, p):
+        self.left -= 1
+        return self.byte >> self.left & 1
+    def is_byte(self, expected, p):
+        return int(self.byte == expected)
+def decode_payload(payload, N, level, dictionary):      # 3.2
     require(payload[-1:] != b"\0", "a payload ends in a zero")
-    coder, predictor = RangeDecoder(payload), Predictor(N, LEVELS[level])
-    while len(predictor.block) < N:
+    coder, predictor = RangeDecoder(payload), Predictor(N, LEVELS[level], dictionary)
+    while len(predictor.block) < len(dictionary) + N:
         predictor.decode_byte(coder)
     require(coder.n_read >= len(payload), "a payload is longer than its content needs")
-    return bytes(predictor.block)
+    return bytes(predictor.block[len(dictionary):])
+PRIMERS = ("prose.txt", "code.txt", "json.txt", "logs.txt")
 
 # ---- 2, 3 The container ----------------------------------------------------------------------
 class Reader:
@@ -435,19 +421,32 @@ class Reader:
         return value
     def same(self, expected, what):
         require(self.take(len(expected)) == expected, f"{what} is wrong")
+def read_dictionary(reader, seed, given):   # 2: the note, and the dictionary that it names
+    begin = reader.at
+    note = Reader(reader.take(reader.take(1)[0]))
+    number = note.take(1)[0]
+    reader.same(xxh32(seed, reader.data[begin:reader.at])[:1], "the check of the note of a dictionary")
+    require(number <= len(PRIMERS), "a built-in dictionary is not known", "unknown")
+    if number == 0:
+        note.same(hashlib.sha256(given).digest()[:8], "the dictionary")
+        require(note.varint() == len(given) <= 2**22, "this dictionary's size is not decoded here")
+    require(note.at == len(note.data), "the note of a dictionary is too long")
+    folder = Path(__file__).resolve().parent.parent.parent / "src/primers"
+    return given if number == 0 else (folder / PRIMERS[number - 1]).read_bytes()
 
-def read_frame(reader):                     # 2, 3.1, 3.3: the contents of its blocks
+def read_frame(reader, given):              # 2, 3.1, 3.3: the contents of its blocks
     start = reader.data[reader.at:reader.at + 5]
     require(start[:4] == b"\x9aAIZ"[:len(start)], "no frame begins where one should", "no archive")
     require(len(start) == 5, "the archive ends too early", "cut off")
     require(start[4] & 15 == 1, "the format version is not 1", "unknown")
-    require(start[4] >> 4 == 0, "the frame header has an extension", "unknown")
+    require(start[4] >> 4 in (0, 2), "the frame header has an extension", "unknown")
     header = reader.take(8)
     require(reader.take(1)[0] == xxh32(0, header)[0], "a frame header's check is wrong")
     settings, level, block_size = header[4:], header[7] & 15, 2**(16 + (header[7] >> 4))
     require(1 <= level <= 9 and block_size <= 2**26, "a frame has no such level or block size")
     require(header[5:7] == b"\1\2", "the frame's method or its version is not known", "unknown")
     seed = int.from_bytes(settings, "little")
+    dictionary = read_dictionary(reader, seed, given) if start[4] >> 4 else b""
     contents, entries, last = [], [], False
     while not last:
         begin = reader.at
@@ -467,7 +466,7 @@ def read_frame(reader):                     # 2, 3.1, 3.3: the contents of its b
         check, payload = reader.take(4), reader.take(n_payload)
         require(check == xxh32(seed, head + payload), "a block's check is wrong")
         frame_id = frame_id if contents else check
-        content = payload if stored else decode_payload(payload, n_content, level)
+        content = payload if stored else decode_payload(payload, n_content, level, dictionary)
         require(stored or content_check == xxh32(0, content), "the check of a content is wrong")
         contents.append(content)
         entries.append(0 if stored else n_payload + 1)
@@ -483,15 +482,16 @@ def read_frame(reader):                     # 2, 3.1, 3.3: the contents of its b
     return contents
 
 def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit("usage: decode.py ARCHIVE [OUT]")
+    if len(sys.argv) not in (2, 3, 4):
+        sys.exit("usage: decode.py ARCHIVE [OUT [DICTIONARY]]")
+    given = Path(sys.argv[3]).read_bytes() if len(sys.argv) == 4 else b""
     try:
         with open(sys.argv[1], "rb") as file:
             reader, contents = Reader(file.read()), []
         require(reader.data, "the archive is empty", "cut off")
         while reader.at < len(reader.data):
-            contents += read_frame(reader)
-        with open(sys.argv[2] if len(sys.argv) == 3 else sys.stdout.fileno(), "wb") as file:
+            contents += read_frame(reader, given)
+        with open(sys.argv[2] if len(sys.argv) > 2 else sys.stdout.fileno(), "wb") as file:
             file.write(b"".join(contents))
     except (Refused, OSError) as error:
         sys.exit(f"decode.py: {sys.argv[1]}: {error}.")

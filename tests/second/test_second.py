@@ -17,9 +17,10 @@ RECORDS = b"".join((1000 + 3 * i).to_bytes(4, "little") + (i * i % 251).to_bytes
 
 
 class Second(Case):
-    def decode(self, archive):
+    def decode(self, archive, dictionary=None):
         path = self.file("archive.aiz", archive)
-        return subprocess.run([sys.executable, "-B", HERE / "decode.py", path, self.dir / "out"],
+        given = [] if dictionary is None else [self.file("dictionary", dictionary)]
+        return subprocess.run([sys.executable, "-B", HERE / "decode.py", path, self.dir / "out"] + given,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
 
     def pack(self, content, *args):
@@ -27,13 +28,13 @@ class Second(Case):
         self.succeeds("-q", "-f", *(args or ("-5",)), "-o", "packed", "--", path)
         return (self.dir / "packed").read_bytes()
 
-    def decodes(self, archive, content):
-        result = self.decode(archive)
+    def decodes(self, archive, content, dictionary=None):
+        result = self.decode(archive, dictionary)
         self.assertEqual((result.returncode, result.stderr), (0, b""))
         self.assertTrue((self.dir / "out").read_bytes() == content, "the content differs")
 
-    def refuses(self, archive, sentence):
-        result = self.decode(archive)
+    def refuses(self, archive, sentence, dictionary=None):
+        result = self.decode(archive, dictionary)
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr.decode(), r"\A[^\n]*: " + sentence + r"[^\n]*\.\n\Z")
         self.assertFalse((self.dir / "out").exists())
@@ -85,6 +86,25 @@ class Second(Case):
     def test_joined_archives(self):
         content = [TEXT[:400], b"", b"a", harness.noise(100)]
         self.decodes(b"".join(map(self.pack, content)), b"".join(content))
+
+    def test_after_a_dictionary(self):
+        page = (HERE / "decode.py").read_bytes()
+        dictionary = self.file("seen", page[:2500] + RECORDS[:300])
+        content = page[1000:1900] + b"And something new.\n" + RECORDS[100:400]
+        for level in "159":
+            packed = self.pack(content, "-" + level, "-D", dictionary)
+            self.assertLess(len(packed), len(self.pack(content, "-" + level)) - 200)
+            self.decodes(packed, content, dictionary.read_bytes())
+        (self.dir / "out").unlink()
+        self.refuses(packed, "damaged", b"another")
+        self.refuses(packed, "damaged")
+        for k in range(9, 23):
+            self.refuses(packed[:k] + bytes([packed[k] ^ 128]) + packed[k + 1:], "(damaged|cut off)",
+                         dictionary.read_bytes())
+
+    def test_after_built_in_dictionaries(self):
+        for name in ("json", "logs"):
+            self.decodes(self.pack(TEXT[:300], "-3", "--prime", name), TEXT[:300])
 
     def test_bad_archives(self):
         good = self.pack(TEXT[:400])
