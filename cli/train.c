@@ -158,14 +158,14 @@ static void report(const train *t, size_t n_bytes, const az_training_report *r) 
                t->n, (uintmax_t)t->n_bytes, n_bytes, (uintmax_t)r->picked_from_nbytes,
                (uintmax_t)r->n_held_out, (uintmax_t)r->n_measured, (uintmax_t)r->measured_nbytes,
                t->base.level, without, with, smaller);
-    } else if (az_shows_warnings(&t->base)) {
+    } else if (az_shows_warnings(&t->base) && strcmp(t->base.output, "-") != 0) {
         char all[AZ_NUMBER_MAX], size[AZ_NUMBER_MAX], held[AZ_NUMBER_MAX], a[AZ_NUMBER_MAX],
             b[AZ_NUMBER_MAX];
-        az_say(t->base.output, "%s bytes, from %zu samples of %s bytes",
-               az_format_number(size, n_bytes), t->n, az_format_number(all, t->n_bytes));
-        az_say(NULL,
-               "%ju pieces held out, %s bytes, one by one at level %d: %s bytes without it, %s "
-               "with it, %.1f %% smaller",
+        az_print_escaped(stdout, t->base.output);
+        printf(": %s bytes, from %zu samples of %s bytes\n", az_format_number(size, n_bytes), t->n,
+               az_format_number(all, t->n_bytes));
+        printf("%ju pieces held out, %s bytes, one by one at level %d: %s bytes without it, %s "
+               "with it, %.1f %% smaller\n",
                (uintmax_t)r->n_measured, az_format_number(held, r->measured_nbytes), t->base.level,
                az_format_number(a, (uint64_t)(without + 0.5)),
                az_format_number(b, (uint64_t)(with + 0.5)), smaller);

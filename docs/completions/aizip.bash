@@ -112,12 +112,32 @@ _aizip_surprise() {
         return
         ;;
     --lanes | --window | --overlap | --block-size | -T | --threads | -M | --memlimit) return ;;
+    --prime)
+        mapfile -t COMPREPLY < <(compgen -W $'auto\nprose\ncode\njson\nlogs' -- "$cur")
+        return
+        ;;
     esac
     if [[ $cur == -* ]]; then
-        words=$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -m -q -T --against= --block-size= --by= --csv \
-            --help --hex --html= --json --lanes= --memlimit= --model= --overlap= --png= --quiet \
+        words=$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -D -m -q -T --against= --block-size= --by= --csv \
+            --dictionary= --prime= --help --hex --html= --json --lanes= --memlimit= --model= --overlap= --png= --quiet \
             --threads= --window=)
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+        return
+    fi
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
+# aizip train: options and files.
+_aizip_train() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --size | -T | --threads | -M | --memlimit) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -f -o -q -r -T --force \
+            --help --json --memlimit= --output= --quiet --recursive --size= --threads=)" -- "$cur")
         [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
         return
     fi
@@ -142,6 +162,10 @@ _aizip() {
         _aizip_surprise
         return
     fi
+    if [[ ${COMP_WORDS[1]} == train && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_train
+        return
+    fi
     if [[ ${COMP_WORDS[1]} == @(classify|nearest|ncd) && $COMP_CWORD -gt 1 &&
         ${COMP_WORDS[0]##*/} == aizip ]]; then
         _aizip_classify
@@ -149,12 +173,16 @@ _aizip() {
     fi
     case $prev in
     -T | --threads | -M | --memlimit | --block-size | --lanes | --window | --overlap) return ;;
+    --prime)
+        mapfile -t COMPREPLY < <(compgen -W $'auto\nprose\ncode\njson\nlogs' -- "$cur")
+        return
+        ;;
     esac
     case $cur in
     -*)
-        mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -c -d -f -h \
-            -i -k -l -m -o -q -r -t -v -T --base64 --block-size= --compress --decompress --force --help --json \
-            --interactive --keep --lanes= --list --memlimit= --model= --no-verify --output= --overlap= --quiet --recursive --rm --salvage \
+        mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -c -d -D -f -h \
+            -i -k -l -m -o -q -r -t -v -T --base64 --block-size= --compress --decompress --dictionary= --force --help --json \
+            --interactive --keep --lanes= --list --memlimit= --model= --no-verify --output= --overlap= --patch-from= --prime= --quiet --recursive --rm --salvage \
             --stdout --test --threads= --verbose --verify --version --window=)" -- "$cur")
         [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
         return

@@ -106,7 +106,7 @@ static az_status needs_dictionary(const az_decoder *d, const az_frame_dictionary
     for (size_t i = 0; i < sizeof need->hash; i++)
         snprintf(hash + 2 * i, 3, "%02x", need->hash[i]);
     return az_error_set(error, AZ_ERROR_DICTIONARY, d->reader.offset,
-                        "the archive needs %s dictionary, of %lu bytes (its SHA-256 begins with "
+                        "the archive needs %s dictionary of %lu bytes (its SHA-256 begins with "
                         "%s)",
                         d->dictionary.n_bytes > 0 ? "another" : "a", (unsigned long)need->n_bytes,
                         hash);

@@ -1,10 +1,10 @@
 /* primers: the texts, and which of them a content is like. */
 #include "primers.h"
 
-#include "primer_code.h"
-#include "primer_json.h"
-#include "primer_logs.h"
-#include "primer_prose.h"
+#include <primer_code.h>
+#include <primer_json.h>
+#include <primer_logs.h>
+#include <primer_prose.h>
 
 static const az_primer primers[] = {
     {"prose", "English prose", 1, {primer_prose, sizeof primer_prose}},

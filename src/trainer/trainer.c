@@ -3,7 +3,6 @@
  * from the others in several ways are measured on it, and the best is given.
  */
 #include "../measure/measure.h"
-#include "../measure/primed.h"
 #include "cover.h"
 
 enum {

@@ -1,4 +1,4 @@
-/* dictionary: what an archive keeps of the one that was given. */
+/* note: what an archive keeps of the one that was given. */
 #include "codec.h"
 
 az_status az_dictionary_note(az_frame_dictionary *note, const void *data, size_t n_bytes,
