@@ -30,7 +30,7 @@ static int print_help(void) {
           "With fewer than 16 files they are divided by such pieces.\n"
           "\n"
           "  -o PRIMER       where it goes (- is stdout)\n"
-          "  --size=SIZE     bytes at most, 1K to 4M; 64K by default\n"
+          "  --size=SIZE     bytes at most, 1K to 4M; 112K by default\n"
           "  -1 ... -9       level that it is measured with, 5 by default\n"
           "  -r              the files in directories too\n"
           "  -f              overwrite PRIMER\n"
@@ -71,7 +71,7 @@ static int apply(void *opaque, int id, const char *name, const char *value) {
 }
 
 static int parse(train *t, int argc, char **argv) {
-    *t = (train){.capacity = 1 << 16};
+    *t = (train){.capacity = 112 << 10};
     az_options_init(&t->base);
     t->base.mode = AZ_MODE_SCORE; /* -r leaves archives alone */
     const az_arguments arguments = {.command = "train",

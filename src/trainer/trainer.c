@@ -17,7 +17,7 @@ enum {
 static const struct way {
     uint32_t gram_nbytes;
     size_t segment_nbytes;
-} ways[] = {{6, 64}, {6, 256}, {8, 256}, {8, 1024}, {8, 4096}, {12, 1024}, {16, 4096}};
+} ways[] = {{5, 128}, {6, 64}, {6, 256}, {8, 256}, {8, 1024}, {8, 4096}, {12, 1024}};
 enum { N_WAYS = sizeof ways / sizeof ways[0] };
 
 typedef struct trainer {
