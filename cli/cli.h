@@ -17,6 +17,7 @@
  *   list.c      -l
  *   armour.c    --base64; interact.c  -i
  *   dictionary.c  -D and --prime
+ *   text.c      the command `aizip text`
  *   train.c     the command `aizip train`
  *   models.c    where models are: names become paths
  *   engines.c   -m, and the models that archives need: loaded once
@@ -458,6 +459,11 @@ int az_data_command(int argc, char **argv);
 /* aizip score ...; aizip rank ... */
 int az_score_command(int argc, char **argv);
 int az_rank_command(int argc, char **argv);
+
+/* ---- text.c ------------------------------------------------------------- */
+
+/* aizip text ... */
+int az_text_command(int argc, char **argv);
 
 /* ---- train.c ------------------------------------------------------------ */
 

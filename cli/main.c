@@ -53,7 +53,7 @@ static const struct command {
     {"model", az_model_command},       {"ncd", az_ncd_command},
     {"nearest", az_nearest_command},   {"rank", az_rank_command},
     {"score", az_score_command},       {"surprise", az_surprise_command},
-    {"train", az_train_command},
+    {"text", az_text_command},         {"train", az_train_command},
 };
 
 /* unaizip and aizcat have no commands. */

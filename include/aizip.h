@@ -409,9 +409,9 @@ AZ_API az_status az_encoder_set_primer(az_encoder *encoder, const char *name, az
 #define AZ_TRAINED_NBYTES_MAX ((size_t)1 << 22)
 
 typedef struct az_training {
-    size_t capacity; /* bytes of the dictionary at most: AZ_TRAINED_NBYTES_MIN..MAX */
-    int level;       /* that it is measured with, 1..9 */
-    int n_threads;   /* 1..256; 0 = all cores */
+    size_t capacity;         /* bytes of the dictionary at most: AZ_TRAINED_NBYTES_MIN..MAX */
+    int level;               /* that it is measured with, 1..9 */
+    int n_threads;           /* 1..256; 0 = all cores */
     uint64_t memory_limit;   /* in bytes; 0: none */
     az_progress_fn progress; /* or NULL; told how many of about ten steps are done */
     void *progress_opaque;
@@ -435,6 +435,61 @@ AZ_API az_status az_dictionary_train(void *dictionary, size_t *n_bytes, const az
                                      size_t n, const az_training *settings,
                                      az_training_report *report, const az_allocator *allocator,
                                      az_error *error);
+
+/* ---- Short messages as text ------------------------------------------------ */
+
+#define AZ_TEXT_NBYTES_MAX 16384                /* of a message */
+#define AZ_TEXT_CHARACTERS_NBYTES_MAX (1 << 19) /* of what stands for one */
+
+typedef enum az_alphabet {
+    AZ_ALPHABET_UNICODE = 1, /* 38,656 characters, CJK and Hangul: 15.24 bits each */
+    AZ_ALPHABET_BASE64 = 2,  /* letters, digits, - and _: 6 bits */
+    AZ_ALPHABET_GSM7 = 3     /* those of SMS but blanks and controls, 124: 6.95 bits */
+} az_alphabet;
+
+/* Turns messages into few characters, which survive SMS, chat and copying, and back. Nothing but
+ * the characters is needed, and the same model and dictionary on both sides; the same on every
+ * machine. */
+typedef struct az_text_coder az_text_coder;
+
+/* engine: a language model mixed with the built-in predictor, or NULL. It must live as long as the
+ * handle, which the caller gives back with az_text_close(). */
+AZ_API az_status az_text_open(az_text_coder **out, az_engine *engine, const az_allocator *allocator,
+                              az_error *error);
+AZ_API void az_text_close(az_text_coder **coder); /* takes a pointer to NULL */
+/* AZ_ALPHABET_UNICODE unless set. */
+AZ_API az_status az_text_set_alphabet(az_text_coder *coder, az_alphabet alphabet, az_error *error);
+/* What has been seen before a message, in place of the built-in texts; as
+ * az_encoder_set_dictionary(). Lines of it that are messages teach best. */
+AZ_API az_status az_text_set_dictionary(az_text_coder *coder, const void *data, size_t n_bytes,
+                                        az_error *error);
+/* An earlier message, sent or received: those that follow are coded after it, too. The last 16 KiB
+ * count. Both sides must remember the same. */
+AZ_API void az_text_remember(az_text_coder *coder, const void *message, size_t n_bytes);
+
+/* text[capacity] receives UTF-8; *n_text its bytes: 8 * n_bytes + 64 are always enough.
+ * AZ_ERROR_ARGUMENT for a message longer than AZ_TEXT_NBYTES_MAX. */
+AZ_API az_status az_text_encode(az_text_coder *coder, const void *message, size_t n_bytes,
+                                char *text, size_t capacity, size_t *n_text, az_error *error);
+/* Blanks and line ends in text[n_text] are passed over. AZ_ERROR_FORMAT at a character of another
+ * alphabet, AZ_ERROR_DAMAGED if no message has these characters: one wrong character gets by with a
+ * probability of 1/64 or less. */
+AZ_API az_status az_text_decode(az_text_coder *coder, const char *text, size_t n_text,
+                                void *message, size_t capacity, size_t *n_bytes, az_error *error);
+
+/* What a text takes to be sent. */
+typedef struct az_text_size {
+    size_t n_bytes;      /* UTF-8 */
+    size_t n_characters; /* bytes that are no UTF-8 count as one each */
+    uint64_t cost;       /* bits that these characters could hold, times AZ_COST_BIT */
+    int is_gsm7;         /* all are of the GSM 7-bit alphabet or its extension */
+    size_t n_septets;    /* then; else 0 */
+    size_t n_units;      /* of UTF-16 */
+    size_t n_sms;        /* parts of an SMS: 160 septets, or 153 each; 70 units, or 67 each */
+} az_text_size;
+/* alphabet: that it is made of; 0: any text, 8 bits a byte. */
+AZ_API void az_text_measure(az_text_size *size, az_alphabet alphabet, const void *text,
+                            size_t n_bytes);
 
 /* ---- Labelled texts ----------------------------------------------------- */
 

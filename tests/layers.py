@@ -31,6 +31,7 @@ ALLOWED = {
     "model_api": {"base", "gguf"},
     "classifier": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "dataset",
                    "classify", "model_api"},
+    "text": {"base", "coder", "predict", "codec", "primers"},
     "trainer": {"base", "gguf", "tokenizer", "transformer", "predict", "measure"},
     "score_api": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "model_api"},
 }

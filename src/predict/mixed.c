@@ -61,6 +61,11 @@ struct az_mixed {
     uint32_t *seen;                    /* strings' numbers of the end of the dictionary, [n_seen] */
     uint32_t n_seen; /* those that the contexts see; the model's are the last of them */
     uint32_t dictionary_nbytes;
+    bool is_message; /* ends with a line end */
+    bool ended;
+    az_lm_cache *kept;     /* what the model made of a dictionary's tokens, to be copied, */
+    uint32_t *kept_tokens; /* [n_kept] */
+    uint32_t n_kept, kept_window, kept_run;
     uint32_t before; /* token that is before each lane: the model's start, or the last one seen */
 };
 
@@ -106,12 +111,20 @@ static void close_caches(az_mixed *m) {
     m->n_caches = 0;
 }
 
+static void forget_kept(az_mixed *m) {
+    az_lm_cache_close(&m->kept);
+    az_free(m->heap, m->kept_tokens);
+    m->kept_tokens = NULL;
+    m->n_kept = 0;
+}
+
 void az_mixed_close(az_mixed **out) {
     az_mixed *m = *out;
     *out = NULL;
     if (!m)
         return;
     close_caches(m);
+    forget_kept(m);
     az_cm_close(&m->cm);
     az_heap *heap = m->heap;
     az_free(heap, m->cm_lanes);
@@ -314,6 +327,14 @@ static void trace_end(const az_mixed *m, const lane *l) {
         m->trace->ends[l->end - az_cm_lane_left(l->cm) - 1 - m->dictionary_nbytes] = 1;
 }
 
+static bool code_message_end(const lane *l, az_range_encoder *enc, az_range_decoder *dec) {
+    if (!enc)
+        return az_range_decode_bit(dec, AZ_MIXED_END);
+    bool ends = l->n_coded + 1 == l->n_tokens;
+    az_range_encode_bit(enc, ends, AZ_MIXED_END);
+    return ends;
+}
+
 /* Step `step` of the round: one token of each lane that has one. */
 static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_range_decoder *dec,
                       uint8_t *block) {
@@ -334,6 +355,8 @@ static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_rang
             trace_end(m, l);
         m->came[i] = string;
         l->done = az_cm_lane_left(l->cm) == 0;
+        if (m->is_message && block[l->end - az_cm_lane_left(l->cm) - 1] == '\n')
+            l->done = m->ended = code_message_end(l, enc, dec);
         if (!l->done)
             l->latest[l->n_coded % (m->overlap + 1)] = token_of(m, string);
         l->n_coded++;
@@ -415,11 +438,39 @@ static bool teach_cm(az_mixed *m, uint8_t *block, uint32_t first, uint32_t end,
     return true;
 }
 
+/* Keeps what lane 0 has seen, for the next content after the same tokens. Without memory for it
+ * they are seen again. */
+static void keep(az_mixed *m, const uint32_t *tokens, uint32_t n) {
+    forget_kept(m);
+    m->kept_window = m->window;
+    m->kept_run = m->max_run;
+    m->kept_tokens = az_alloc(m->heap, n * sizeof *tokens);
+    if (!m->kept_tokens || az_lm_cache_open(&m->kept, az_lm_server_model(m->server), m->window,
+                                            m->max_run, m->heap, NULL) != AZ_OK) {
+        forget_kept(m);
+        return;
+    }
+    memcpy(m->kept_tokens, tokens, n * sizeof *tokens);
+    m->n_kept = n;
+    az_lm_cache_copy(m->kept, m->lanes[0].cache);
+}
+
+static bool is_kept(const az_mixed *m, const uint32_t *tokens, uint32_t n) {
+    return m->n_kept == n && m->kept_window == m->window && m->kept_run == m->max_run &&
+           memcmp(m->kept_tokens, tokens, n * sizeof *tokens) == 0;
+}
+
 /* The model sees its last tokens; all lanes' caches get what it makes of them. */
 static az_status teach_model(az_mixed *m, az_error *error) {
     uint32_t n = m->n_seen < m->window / SEEN_PART ? m->n_seen : m->window / SEEN_PART;
     const uint32_t *tokens = m->seen + m->n_seen - n;
     lane *l = &m->lanes[0];
+    if (is_kept(m, tokens, n)) {
+        az_lm_cache_copy(l->cache, m->kept);
+        l->n_fed = n;
+        m->before = token_of(m, tokens[n - 1]);
+        return AZ_OK;
+    }
     for (uint32_t i = 0; i < n;) {
         uint32_t n_rows = 0;
         for (; i < n && n_rows < ROUND_ROWS; i++)
@@ -427,6 +478,8 @@ static az_status teach_model(az_mixed *m, az_error *error) {
         AZ_TRY(az_lm_server_predict(m->server, m->rows, m->wanted, n_rows, m->freq, error));
     }
     m->before = token_of(m, tokens[n - 1]);
+    if (m->is_message)
+        keep(m, tokens, n);
     for (uint32_t i = 1; i < m->n_lanes; i++) {
         az_lm_cache_copy(m->lanes[i].cache, l->cache);
         m->lanes[i].n_fed = l->n_fed;
@@ -663,4 +716,66 @@ az_status az_mixed_decode(az_mixed *m, const az_mixed_settings *settings, uint8_
     if (status == AZ_OK && rc.pos < rc.n_bytes)
         return damaged(error, "bytes are left of a block's message");
     return status;
+}
+
+/* ---- A message ---------------------------------------------------------------------------- */
+
+static bool never_stop(void *opaque, size_t n_content, size_t n_coded) {
+    (void)opaque, (void)n_content, (void)n_coded;
+    return true;
+}
+
+/* One lane in either direction: enc with m->ids, [n_tokens], or dec. */
+static az_status code_message(az_mixed *m, const az_mixed_settings *settings, uint8_t *block,
+                              az_span span, size_t n_tokens, az_range_encoder *enc,
+                              az_range_decoder *dec, az_error *error) {
+    uint32_t end = (uint32_t)span.content_nbytes, n_ahead = enc ? ROUND_ROWS : 1;
+    bool stopped;
+    AZ_TRY(take_all(m, settings, span, 1, n_ahead, error));
+    AZ_TRY(az_lm_server_join(m->server, 1, m->window + m->max_run, error));
+    m->is_message = true;
+    m->ended = false;
+    az_status status = begin(m, block, span, &end, 1, &stopped, never_stop, NULL, error);
+    m->lanes[0].tokens = enc ? m->ids : NULL;
+    m->lanes[0].n_tokens = (uint32_t)n_tokens;
+    if (status == AZ_OK)
+        status = code_lanes(m, n_ahead, enc, dec, block, span.content_nbytes, &stopped, never_stop,
+                            NULL, error);
+    m->is_message = false;
+    az_lm_server_leave(m->server, 1);
+    forget_seen(m);
+    return status;
+}
+
+az_status az_mixed_encode_message(az_mixed *m, const az_mixed_settings *settings,
+                                  const uint8_t *block, az_span span, size_t n_bytes,
+                                  az_range_encoder *rc, az_error *error) {
+    size_t n_all = span.dictionary_nbytes + span.content_nbytes, n_tokens = 0;
+    m->ids = az_alloc(m->heap, n_bytes * sizeof *m->ids);
+    m->history = az_alloc(m->heap, n_all);
+    az_status status = m->ids && m->history ? az_tokenize(az_lm_server_tokenizer(m->server),
+                                                          block + span.dictionary_nbytes, n_bytes,
+                                                          m->ids, &n_tokens, error)
+                                            : az_alloc_failed(m->heap, n_all, error);
+    for (size_t i = 0; i < n_tokens; i++)
+        m->ids[i] = az_vocabulary_number(m->vocabulary, m->ids[i]);
+    if (status == AZ_OK) {
+        memcpy(m->history, block, span.dictionary_nbytes);
+        status = code_message(m, settings, m->history, span, n_tokens, rc, NULL, error);
+    }
+    az_free(m->heap, m->ids);
+    az_free(m->heap, m->history);
+    m->ids = NULL;
+    m->history = NULL;
+    return status;
+}
+
+az_status az_mixed_decode_message(az_mixed *m, const az_mixed_settings *settings, uint8_t *block,
+                                  az_span span, size_t *n_bytes, az_range_decoder *rc,
+                                  az_error *error) {
+    AZ_TRY(code_message(m, settings, block, span, 0, NULL, rc, error));
+    if (!m->ended)
+        return damaged(error, "a message has no end");
+    *n_bytes = span.content_nbytes - az_cm_lane_left(m->lanes[0].cm);
+    return AZ_OK;
 }

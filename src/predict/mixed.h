@@ -68,4 +68,21 @@ az_status az_mixed_decode(az_mixed *mixed, const az_mixed_settings *settings, ui
                           az_span span, const uint8_t *coded, size_t coded_nbytes,
                           az_mixed_tick_fn tick, void *opaque, az_error *error);
 
+/* ---- A message -------------------------------------------------------------------------
+ *
+ * Content whose end is not known, in one lane: it ends with a line end. After every token that ends
+ * with one, a bit says whether that is the content's end: AZ_MIXED_END is the probability that it
+ * is. The coder goes on afterwards. */
+
+#define AZ_MIXED_END (AZ_PROB_ONE / 64 * 63)
+
+/* block: the dictionary, and n_bytes of content, of at most span.content_nbytes. */
+az_status az_mixed_encode_message(az_mixed *mixed, const az_mixed_settings *settings,
+                                  const uint8_t *block, az_span span, size_t n_bytes,
+                                  az_range_encoder *rc, az_error *error);
+/* block: the dictionary, and zeros. AZ_ERROR_DAMAGED if no end has come in span.content_nbytes. */
+az_status az_mixed_decode_message(az_mixed *mixed, const az_mixed_settings *settings,
+                                  uint8_t *block, az_span span, size_t *n_bytes,
+                                  az_range_decoder *rc, az_error *error);
+
 #endif

@@ -4,6 +4,8 @@
 #include <primer_code.h>
 #include <primer_json.h>
 #include <primer_logs.h>
+#include <primer_messages.h>
+#include <primer_prompt.h>
 #include <primer_prose.h>
 
 static const az_primer primers[] = {
@@ -11,6 +13,7 @@ static const az_primer primers[] = {
     {"code", "source code", 2, {primer_code, sizeof primer_code}},
     {"json", "JSON", 3, {primer_json, sizeof primer_json}},
     {"logs", "log files", 4, {primer_logs, sizeof primer_logs}},
+    {"messages", "short messages", 5, {primer_messages, sizeof primer_messages}},
 };
 
 enum { N_PRIMERS = sizeof primers / sizeof primers[0] };
@@ -18,8 +21,15 @@ enum { N_PRIMERS = sizeof primers / sizeof primers[0] };
 _Static_assert(sizeof primer_prose <= AZ_PRIMER_NBYTES_MAX &&
                    sizeof primer_code <= AZ_PRIMER_NBYTES_MAX &&
                    sizeof primer_json <= AZ_PRIMER_NBYTES_MAX &&
-                   sizeof primer_logs <= AZ_PRIMER_NBYTES_MAX,
+                   sizeof primer_logs <= AZ_PRIMER_NBYTES_MAX &&
+                   sizeof primer_messages <= AZ_PRIMER_NBYTES_MAX,
                "a primer is too long");
+
+static const az_text prompt = {primer_prompt, sizeof primer_prompt};
+
+const az_text *az_primer_prompt(void) {
+    return &prompt;
+}
 
 size_t az_primer_count(void) {
     return N_PRIMERS;

@@ -17,6 +17,9 @@ enum {
 const az_primer *az_primer_named(const char *name);
 const az_primer *az_primer_numbered(int number);
 
+/* Some lines of messages, at most 256 tokens of any model: not a dictionary that archives name. */
+const az_text *az_primer_prompt(void);
+
 /* The one that content[0..n_bytes) is most like; NULL if it is like none. */
 const az_primer *az_primer_choose(const uint8_t *content, size_t n_bytes);
 
