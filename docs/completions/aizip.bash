@@ -113,7 +113,7 @@ _aizip_surprise() {
         ;;
     --lanes | --window | --overlap | --block-size | -T | --threads | -M | --memlimit) return ;;
     --prime)
-        mapfile -t COMPREPLY < <(compgen -W $'auto\nprose\ncode\njson\nlogs' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W $'auto\nprose\ncode\njson\nlogs\nmessages' -- "$cur")
         return
         ;;
     esac
@@ -127,6 +127,25 @@ _aizip_surprise() {
     fi
     compopt -o filenames
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
+# aizip text: options, alphabets and models.
+_aizip_text() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -m | --model) mapfile -t COMPREPLY < <(compgen -W "built-in"$'\n'"$(_aizip_models)" -- "$cur") ;;
+    -D | --dictionary)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    --alphabet) mapfile -t COMPREPLY < <(compgen -W $'unicode\nbase64\ngsm7' -- "$cur") ;;
+    *)
+        [[ $cur == -* ]] || return
+        mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' -d -D -i -m -q -T --alphabet= --decode --dictionary= \
+            --help --interactive --json --memlimit= --model= --quiet --remember --threads=)" -- "$cur")
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+        ;;
+    esac
 }
 
 # aizip train: options and files.
@@ -162,6 +181,10 @@ _aizip() {
         _aizip_surprise
         return
     fi
+    if [[ ${COMP_WORDS[1]} == text && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_text
+        return
+    fi
     if [[ ${COMP_WORDS[1]} == train && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
         _aizip_train
         return
@@ -174,7 +197,7 @@ _aizip() {
     case $prev in
     -T | --threads | -M | --memlimit | --block-size | --lanes | --window | --overlap) return ;;
     --prime)
-        mapfile -t COMPREPLY < <(compgen -W $'auto\nprose\ncode\njson\nlogs' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W $'auto\nprose\ncode\njson\nlogs\nmessages' -- "$cur")
         return
         ;;
     esac

@@ -10,7 +10,7 @@ from harness import CORPORA, ROOT, TEXT, Case, noise
 
 STORIES = str(ROOT / "tests" / "models" / "stories260k.gguf")
 CODE = (ROOT / "src" / "codec" / "encoder.c").read_bytes()
-PRIMERS = ("prose", "code", "json", "logs")
+PRIMERS = ("prose", "code", "json", "logs", "messages")
 
 
 class Dictionaries(Case):
@@ -115,7 +115,7 @@ class Refusals(Case):
 
     def test_options_that_make_no_sense(self):
         self.file("new")
-        self.fails(2, "--prime novel: there is no such primer; there are auto, prose, code, json and logs",
+        self.fails(2, "--prime novel: there is no such primer; there are auto, prose, code, json, logs and messages",
                    "--prime", "novel", "new")
         self.fails(2, "one of them", "-D", "new", "--prime=prose", "new")
         self.fails(2, "-l needs no dictionary", "-l", "-D", "new", "new")

@@ -400,7 +400,7 @@ def decode_payload(payload, N, level, dictionary):      # 3.2
         predictor.decode_byte(coder)
     require(coder.n_read >= len(payload), "a payload is longer than its content needs")
     return bytes(predictor.block[len(dictionary):])
-PRIMERS = ("prose.txt", "code.txt", "json.txt", "logs.txt")
+PRIMERS = ("prose.txt", "code.txt", "json.txt", "logs.txt", "messages.txt")
 
 # ---- 2, 3 The container ----------------------------------------------------------------------
 class Reader:
