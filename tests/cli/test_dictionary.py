@@ -161,7 +161,7 @@ class Primers(Case):
             info = json.loads(self.succeeds("-l", "--json", "new.aiz").stdout)["archives"][0]
             chosen[name] = info.get("primer", {}).get("name")
         self.assertEqual(chosen["code"], "code")
-        self.assertIn(chosen["prose"], ("prose", "code"))
+        self.assertIn(chosen["prose"], ("prose", "code", "messages"))
         self.assertEqual((chosen["noise"], chosen["long"]), (None, None))
         info = json.loads(self.succeeds("-l", "--json", self.given()).stdout)["archives"][0]
         self.assertEqual(info["dictionary"]["bytes"], 500)

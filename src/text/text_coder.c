@@ -1,5 +1,5 @@
 /*
- * text: az_text_coder: short messages as characters.
+ * text_coder: az_text_coder: short messages as characters.
  *
  *   characters = the fewest digits that name a number in the coder's interval after
  *       a bit that says whether the message is a long one          (nearly free)
