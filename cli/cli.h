@@ -17,6 +17,7 @@
  *   list.c      -l
  *   armour.c    --base64; interact.c  -i
  *   dictionary.c  -D and --prime
+ *   sample.c    the command `aizip sample`
  *   text.c      the command `aizip text`
  *   train.c     the command `aizip train`
  *   models.c    where models are: names become paths
@@ -459,6 +460,11 @@ int az_data_command(int argc, char **argv);
 /* aizip score ...; aizip rank ... */
 int az_score_command(int argc, char **argv);
 int az_rank_command(int argc, char **argv);
+
+/* ---- sample.c ----------------------------------------------------------- */
+
+/* aizip sample ... */
+int az_sample_command(int argc, char **argv);
 
 /* ---- text.c ------------------------------------------------------------- */
 

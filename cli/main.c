@@ -52,8 +52,9 @@ static const struct command {
     {"classify", az_classify_command}, {"data", az_data_command},
     {"model", az_model_command},       {"ncd", az_ncd_command},
     {"nearest", az_nearest_command},   {"rank", az_rank_command},
-    {"score", az_score_command},       {"surprise", az_surprise_command},
-    {"text", az_text_command},         {"train", az_train_command},
+    {"sample", az_sample_command},     {"score", az_score_command},
+    {"surprise", az_surprise_command}, {"text", az_text_command},
+    {"train", az_train_command},
 };
 
 /* unaizip and aizcat have no commands. */

@@ -491,6 +491,40 @@ typedef struct az_text_size {
 AZ_API void az_text_measure(az_text_size *size, az_alphabet alphabet, const void *text,
                             size_t n_bytes);
 
+/* ---- Sampling ---------------------------------------------------------------- */
+
+#define AZ_SAMPLE_NBYTES_MAX ((size_t)1 << 24)
+
+typedef struct az_sampling {
+    az_engine *engine; /* a language model mixed with the built-in predictor, or NULL */
+    int level;         /* of the built-in predictor alone, 1..9 */
+    uint64_t seed;     /* of the random bytes */
+    uint32_t
+        temperature;    /* thousandths, 0..100,000: what the log-odds of every decision are divided
+                                by; 0: the likelier one is taken, but for one in 4 million */
+    uint32_t top_k;     /* with an engine: of tokens only the likeliest so many; 0: all */
+    uint32_t top_p;     /* with an engine: only those that together have so many thousandths; 0 */
+    az_text dictionary; /* what has been seen; as az_encoder_set_dictionary() */
+    az_text prompt;     /* and then */
+    uint64_t memory_limit;   /* in bytes; 0: none */
+    az_progress_fn progress; /* or NULL; told the random bytes used and those made */
+    void *progress_opaque;
+} az_sampling;
+
+/* Decodes random bytes: out[n_bytes] (1..AZ_SAMPLE_NBYTES_MAX) is as likely as the predictor thinks.
+ * With temperature 1000 and no dictionary, prompt or engine, the coded bytes of an archive of out at
+ * that level begin like the random bytes that made it. The same on every machine. */
+AZ_API az_status az_sample(void *out, size_t n_bytes, const az_sampling *settings,
+                           const az_allocator *allocator, az_error *error);
+
+/* The same by a compressor: gzip, zlib, deflate, bz2, xz, zstd, brotli or aizip (level 1). The next
+ * byte is b with a probability in proportion to 2^(-8 * size / temperature), the size of the last
+ * `window` bytes seen and b. 256 compressions a byte. The same wherever the compressor's library
+ * makes the same sizes. AZ_ERROR_ARGUMENT for one that is not built in. */
+AZ_API az_status az_sample_by_size(void *out, size_t n_bytes, const char *compressor, size_t window,
+                                   const az_sampling *settings, const az_allocator *allocator,
+                                   az_error *error);
+
 /* ---- Labelled texts ----------------------------------------------------- */
 
 /* Texts, each with a label or none, from a file in one of the usual forms. The bytes are kept as

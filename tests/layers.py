@@ -32,6 +32,7 @@ ALLOWED = {
     "classifier": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "dataset",
                    "classify", "model_api"},
     "text": {"base", "coder", "predict", "codec", "primers"},
+    "sample": {"base", "coder", "predict", "codec", "classify"},
     "trainer": {"base", "gguf", "tokenizer", "transformer", "predict", "measure"},
     "score_api": {"base", "kernels", "gguf", "tokenizer", "transformer", "measure", "model_api"},
 }

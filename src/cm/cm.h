@@ -39,6 +39,18 @@ void az_cm_code(az_cm *cm, az_range_encoder *enc, az_range_decoder *dec, uint8_t
  * on it reads `block`, which holds the same bytes so far. */
 void az_cm_copy(az_cm *to, const az_cm *from, const uint8_t *block);
 
+/* ---- Sampling ----------------------------------------------------------------------
+ *
+ * Decoding random bytes is sampling. A temper makes likely decisions likelier, or less so. */
+
+typedef struct az_cm_temper az_cm_temper;
+/* temperature: thousandths, 0..100,000; what log-odds are divided by. 0: the likelier bit is sure.
+ * az_free'd by the caller. NULL: no memory. */
+az_cm_temper *az_cm_temper_open(uint32_t temperature, az_heap *heap);
+
+/* From now on decoding obeys the decoder's temper, until az_cm_open(). Slower. */
+void az_cm_sample(az_cm *cm);
+
 /* ---- What may come --------------------------------------------------------------- */
 
 enum { AZ_GUESSES_MAX = AZ_SURPRISE_GUESSES_MAX };

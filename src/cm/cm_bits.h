@@ -394,6 +394,10 @@ AZ_INLINE void end_byte(az_cm *cm, const az_cm_level *l, uint32_t byte) {
 
 AZ_INLINE int code_bit(az_range_encoder *enc, az_range_decoder *dec, bool decoding, int bit,
                        uint32_t p) {
+#ifdef AZ_CM_SAMPLES
+    if (decoding)
+        p = az_cm_tempered(dec->temper, p);
+#endif
     if (decoding)
         return az_range_decode_bit(dec, p);
     az_range_encode_bit(enc, bit, p);

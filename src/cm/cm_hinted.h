@@ -167,6 +167,18 @@ AZ_INLINE void code_hinted_byte(az_cm *cm, const az_cm_level *l, az_cm_now *now,
     }
 }
 
+/* The token may end or go on. What has no mass, which only sampling takes away, does not come. */
+AZ_INLINE int end_of_string(az_cm *cm, const az_cm_course *c, az_range_encoder *enc,
+                            az_range_decoder *dec, int ends) {
+    uint64_t longer = az_cm_course_mass(c, c->low + 1, c->high),
+             this = az_cm_course_mass(c, c->low, c->low + 1);
+#ifdef AZ_CM_SAMPLES
+    if (longer == 0 || this == 0)
+        return longer == 0;
+#endif
+    return code_end(cm, enc, dec, ends, az_cm_share(longer, this));
+}
+
 static uint32_t code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
                             az_range_decoder *dec, uint8_t *block, const az_cm_strings *strings,
                             const uint64_t *sums, uint32_t index) {
@@ -188,9 +200,7 @@ static uint32_t code_string(az_cm *cm, az_cm_lane *lane, az_range_encoder *enc,
         bool last = cm->at.pos == lane->end;
         int ends = may_end;
         if (may_end && may_go_on && !last)
-            ends = code_end(cm, enc, dec, string_nbytes == c.n_bytes + 1,
-                            az_cm_share(az_cm_course_mass(&c, c.low + 1, c.high),
-                                        az_cm_course_mass(&c, c.low, c.low + 1)));
+            ends = end_of_string(cm, &c, enc, dec, string_nbytes == c.n_bytes + 1);
         if (cm->costs && enc) {
             cm->costs[pos - cm->costs_from] += (uint32_t)(az_coded_cost(enc) - spent);
             spent = az_coded_cost(enc);

@@ -200,6 +200,16 @@ AZ_INLINE uint32_t az_cm_match_bucket(uint32_t len) {
                       : 13u + (len >= 64) + (len >= 400);
 }
 
+/* What a decision's probability becomes, by its log-odds. */
+struct az_cm_temper {
+    az_cm_tables tables;
+    uint32_t p[2 * AZ_STRETCH_MAX + 1];
+};
+
+AZ_INLINE uint32_t az_cm_tempered(const az_cm_temper *t, uint32_t p) {
+    return t ? t->p[az_stretch(&t->tables, p) + AZ_STRETCH_MAX] : p;
+}
+
 /* engine: one for each instruction set, all with the same results. */
 typedef struct az_cm_engine {
     const char *name;                 /* as that of the kernels' set */
@@ -214,6 +224,7 @@ extern const az_cm_guess_fn az_cm_guess_avx2;
 #endif
 
 extern const az_cm_engine az_cm_engine_plain;
+extern const az_cm_engine az_cm_engine_sample; /* in plain C, and obeys tempers */
 #if defined(__x86_64__)
 extern const az_cm_engine az_cm_engine_avx2;
 extern const az_cm_engine az_cm_engine_avx512;

@@ -37,7 +37,8 @@ typedef struct az_range_decoder {
     uint64_t range;
     const uint8_t *in; /* [n_bytes] */
     size_t n_bytes;
-    size_t pos; /* bytes read; those beyond n_bytes are zeros */
+    size_t pos;         /* bytes read; those beyond n_bytes are zeros */
+    const void *temper; /* of those who sample, who decode random bytes; else NULL */
 } az_range_decoder;
 
 static inline void az_range_encoder_init(az_range_encoder *rc, uint8_t *out, size_t capacity) {
@@ -116,6 +117,7 @@ static inline void az_range_decoder_init(az_range_decoder *rc, const uint8_t *in
     rc->pos = 0;
     rc->range = UINT64_MAX;
     rc->code = 0;
+    rc->temper = NULL;
     for (int i = 0; i < 8; i++)
         rc->code = rc->code << 8 | az_range_get_byte(rc);
 }

@@ -7,6 +7,8 @@
 
 #include "bias.h"
 
+#include <stdlib.h>
+
 enum {
     LANE_TOKENS = 4096, /* of a lane, by default */
     WINDOW_DEFAULT = 2048,
@@ -61,7 +63,9 @@ struct az_mixed {
     uint32_t *seen;                    /* strings' numbers of the end of the dictionary, [n_seen] */
     uint32_t n_seen; /* those that the contexts see; the model's are the last of them */
     uint32_t dictionary_nbytes;
-    bool is_message; /* ends with a line end */
+    const az_mixed_choice *choice; /* sampling: or NULL */
+    uint64_t *masses;              /* [n_strings] for that */
+    bool is_message;               /* ends with a line end */
     bool ended;
     az_lm_cache *kept;     /* what the model made of a dictionary's tokens, to be copied, */
     uint32_t *kept_tokens; /* [n_kept] */
@@ -335,6 +339,29 @@ static bool code_message_end(const lane *l, az_range_encoder *enc, az_range_deco
     return ends;
 }
 
+static int by_mass(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Takes the mass of all but the likeliest away; those that are as likely as the last stay. */
+static void choose(const az_mixed *m, uint64_t *sums) {
+    uint32_t n = m->vocabulary->strings.n, k = 0;
+    uint64_t most = m->choice->top_p ? sums[n] / 1000 * m->choice->top_p : UINT64_MAX, all = 0;
+    for (uint32_t i = 0; i < n; i++)
+        m->masses[i] = sums[i + 1] - sums[i];
+    qsort(m->masses, n, sizeof *m->masses, by_mass);
+    do
+        all += m->masses[k++];
+    while (k < n && all < most && (!m->choice->top_k || k < m->choice->top_k));
+    uint64_t least = m->masses[k - 1], before = sums[0];
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t mass = sums[i + 1] - before;
+        before = sums[i + 1];
+        sums[i + 1] = sums[i] + (mass >= least ? mass : 0);
+    }
+}
+
 /* Step `step` of the round: one token of each lane that has one. */
 static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_range_decoder *dec,
                       uint8_t *block) {
@@ -346,7 +373,9 @@ static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_rang
         m->came[i] = strings->n;
         if (!runs(l, step))
             continue;
-        const uint64_t *sums = m->sums + i * sums_stride(m);
+        uint64_t *sums = m->sums + i * sums_stride(m);
+        if (m->choice)
+            choose(m, sums);
         if (enc)
             trace_guesses(m, l, sums);
         uint32_t string = az_cm_code_string(m->cm, l->cm, enc, dec, block, strings, sums,
@@ -778,4 +807,42 @@ az_status az_mixed_decode_message(az_mixed *m, const az_mixed_settings *settings
         return damaged(error, "a message has no end");
     *n_bytes = span.content_nbytes - az_cm_lane_left(m->lanes[0].cm);
     return AZ_OK;
+}
+
+/* ---- Sampling ------------------------------------------------------------------------------ */
+
+static az_status sample(az_mixed *m, const az_mixed_settings *settings, uint8_t *block,
+                        az_span span, az_range_decoder *rc, az_mixed_tick_fn tick, void *opaque,
+                        az_error *error) {
+    uint32_t end = (uint32_t)span.content_nbytes;
+    bool stopped;
+    AZ_TRY(take_all(m, settings, span, 1, 1, error));
+    az_cm_sample(m->cm);
+    AZ_TRY(az_lm_server_join(m->server, 1, m->window + m->max_run, error));
+    az_status status = begin(m, block, span, &end, 1, &stopped, tick, opaque, error);
+    if (status == AZ_OK && !stopped)
+        status =
+            code_lanes(m, 1, NULL, rc, block, span.content_nbytes, &stopped, tick, opaque, error);
+    az_lm_server_leave(m->server, 1);
+    forget_seen(m);
+    if (status == AZ_OK && stopped)
+        return az_error_set(error, AZ_ERROR_CANCELLED, AZ_ERROR_NO_OFFSET, "stopped as asked");
+    return status;
+}
+
+az_status az_mixed_sample(az_mixed *m, const az_mixed_settings *settings,
+                          const az_mixed_choice *choice, uint8_t *block, az_span span,
+                          az_range_decoder *rc, az_mixed_tick_fn tick, void *opaque,
+                          az_error *error) {
+    if (choice->top_k || choice->top_p) {
+        m->masses = az_alloc(m->heap, m->vocabulary->strings.n * sizeof *m->masses);
+        if (!m->masses)
+            return az_alloc_failed(m->heap, m->vocabulary->strings.n * sizeof *m->masses, error);
+        m->choice = choice;
+    }
+    az_status status = sample(m, settings, block, span, rc, tick, opaque, error);
+    m->choice = NULL;
+    az_free(m->heap, m->masses);
+    m->masses = NULL;
+    return status;
 }

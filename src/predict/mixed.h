@@ -68,6 +68,21 @@ az_status az_mixed_decode(az_mixed *mixed, const az_mixed_settings *settings, ui
                           az_span span, const uint8_t *coded, size_t coded_nbytes,
                           az_mixed_tick_fn tick, void *opaque, az_error *error);
 
+/* ---- Sampling ------------------------------------------------------------------------ */
+
+/* What of the model's strings may come; zeros: all. */
+typedef struct az_mixed_choice {
+    uint32_t top_k; /* the likeliest so many */
+    uint32_t top_p; /* the likeliest that together have so many thousandths of the mass */
+} az_mixed_choice;
+
+/* Decodes the content from a coder that holds random bytes, and may have a temper: one lane, without
+ * a payload's head. */
+az_status az_mixed_sample(az_mixed *mixed, const az_mixed_settings *settings,
+                          const az_mixed_choice *choice, uint8_t *block, az_span span,
+                          az_range_decoder *rc, az_mixed_tick_fn tick, void *opaque,
+                          az_error *error);
+
 /* ---- A message -------------------------------------------------------------------------
  *
  * Content whose end is not known, in one lane: it ends with a line end. After every token that ends

@@ -77,6 +77,10 @@ void az_predictor_copy(az_predictor *to, const az_predictor *from, const uint8_t
     az_cm_copy(to->cm, from->cm, block);
 }
 
+void az_predictor_sample(az_predictor *predictor) {
+    az_cm_sample(predictor->cm);
+}
+
 void az_predictor_guess(az_predictor *predictor, uint32_t actual, az_guesses *guesses) {
     az_cm_guess(predictor->cm, actual, guesses);
 }

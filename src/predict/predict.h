@@ -47,6 +47,9 @@ size_t az_predictor_begin(az_predictor *predictor, const uint8_t *block, az_span
  * for blocks of no less than from's. `block` holds the same bytes so far, and those to come. */
 void az_predictor_copy(az_predictor *to, const az_predictor *from, const uint8_t *block);
 
+/* From now on az_predictor_decode() obeys the decoder's temper (az_cm_temper). Slower. */
+void az_predictor_sample(az_predictor *predictor);
+
 /* Which bytes may come next, where `actual` will: exactly what each would cost. The predictor is as
  * before. */
 void az_predictor_guess(az_predictor *predictor, uint32_t actual, az_guesses *guesses);
