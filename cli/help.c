@@ -66,6 +66,7 @@ int az_print_help(void) {
           "  aizip score     says how many bits a text costs under a model\n"
           "  aizip rank      orders models by the bits that texts cost under them\n"
           "  aizip surprise  shows where the bits of a file's archive go\n"
+          "  aizip sample    writes text that a model makes up\n"
           "  aizip text      turns short messages into characters for SMS and chat, and back\n"
           "  aizip train     makes a dictionary for -D from samples\n"
           "  aizip classify  labels texts, and says how well\n"

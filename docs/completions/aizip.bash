@@ -129,6 +129,27 @@ _aizip_surprise() {
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 
+# aizip sample: options, models and files.
+_aizip_sample() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -m | --model) mapfile -t COMPREPLY < <(compgen -W "built-in"$'\n'"$(_aizip_models)" -- "$cur") ;;
+    -D | --dictionary)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    --prime) mapfile -t COMPREPLY < <(compgen -W $'prose\ncode\njson\nlogs\nmessages' -- "$cur") ;;
+    --compressor) mapfile -t COMPREPLY < <(compgen -W $'gzip\nxz\nzstd\ncm' -- "$cur") ;;
+    *)
+        [[ $cur == -* ]] || return
+        mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -m -n -q -D -T --bytes= \
+            --compressor= --context= --dictionary= --help --json --memlimit= --model= --prime= --prompt= --quiet \
+            --seed= --temperature= --threads= --top-k= --top-p=)" -- "$cur")
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+        ;;
+    esac
+}
+
 # aizip text: options, alphabets and models.
 _aizip_text() {
     local cur=${COMP_WORDS[COMP_CWORD]}
@@ -179,6 +200,10 @@ _aizip() {
     fi
     if [[ ${COMP_WORDS[1]} == surprise && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
         _aizip_surprise
+        return
+    fi
+    if [[ ${COMP_WORDS[1]} == sample && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_sample
         return
     fi
     if [[ ${COMP_WORDS[1]} == text && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
