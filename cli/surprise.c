@@ -23,9 +23,8 @@ static int print_help(void) {
           "  --by=UNIT       byte (the default without a model), token (with one), word or\n"
           "                  line\n"
           "  --hex           bytes in hex; without it, if FILE looks binary\n"
-          "  -D FILE (--dictionary=), --prime=NAME, -1 ... -9, --block-size=SIZE, --lanes=N, --window=N, "
-          "--overlap=N, -T#,\n"
-          "  --memlimit=SIZE, -q\n"
+          "  -D FILE (--dictionary=), --prime=NAME, -1 ... -9, --block-size=SIZE, --lanes=N,\n"
+          "  --window=N, --overlap=N, -T#, --memlimit=SIZE, -q\n"
           "                  as for compressing\n",
           stdout);
     fputs("\n"

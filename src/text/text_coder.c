@@ -301,7 +301,7 @@ az_status az_text_encode(az_text_coder *t, const void *message, size_t n_bytes, 
     for (size_t i = 0; i < n; i++) {
         uint8_t utf8[4];
         size_t more = az_utf8_put(utf8, az_alphabet_char(t->alphabet, t->digits[i]));
-        if (at + more > capacity)
+        if (!text || at + more > capacity)
             return az_error_set(error, AZ_ERROR_OUTPUT_FULL, AZ_ERROR_NO_OFFSET,
                                 "the text does not fit into %zu bytes", capacity);
         memcpy(text + at, utf8, more);
@@ -358,6 +358,7 @@ static az_status decode(az_text_coder *t, const uint16_t *digits, size_t n, cons
     az_range_decoder rc;
     az_range_decoder_init(&rc, bytes, n_coded);
     bool is_long = az_range_decode_bit(&rc, PROB_LONG);
+    *n_bytes = 1;
     AZ_TRY(ready(t, is_long, error));
     az_status status = decode_lines(t, &rc, n_bytes, error);
     if (status == AZ_ERROR_DAMAGED)
@@ -390,7 +391,7 @@ static az_status read_digits(const az_text_coder *t, const uint8_t *text, size_t
 
 az_status az_text_decode(az_text_coder *t, const char *text, size_t n_text, void *message,
                          size_t capacity, size_t *n_bytes, az_error *error) {
-    size_t n = 0, n_found;
+    size_t n = 0, n_found = 0;
     if (!t || !n_bytes || (!text && n_text) || (!message && capacity))
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
                             "az_text_decode: a pointer is NULL");

@@ -56,6 +56,10 @@ def inputs(quick):
         yield f"a language model, {lanes} lanes", options, STORY * (2 if quick else 8)
     yield "a language model, learnt positions", ["-m", LEARNT, "--overlap=20"], text(600)
     yield "a language model, left away", ["-m", MODEL], records(2000)
+    for name in ("json", "auto"):
+        yield f"after a built-in text, {name}", [f"--prime={name}"], text(2000)
+    yield "after a dictionary", ["-2", "-D", str(ROOT / "LICENSE")], text(5000)
+    yield "a language model after a dictionary", ["-m", MODEL, "-D", str(ROOT / "LICENSE")], text(500)
     yield "several blocks", ["-1", "--block-size=64K"], text(150000) + records(50000)
 
 
@@ -75,10 +79,36 @@ def check(reference, other, options, content):
         where = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b),
                      min(len(got), len(expected)))
         return f"archives of {len(got)} and {len(expected)} bytes differ from byte {where} on"
-    model = options[:2] if options[0] == "-m" else []
-    if run([*other, "-dc", *model], expected) != content:
+    needed = []
+    for option in ("-m", "-D"):
+        if option in options:
+            needed += options[options.index(option):][:2]
+    if run([*other, "-dc", *needed], expected) != content:
         return "the content comes back wrong"
     return None
+
+
+def check_command(reference, other, options, content):
+    """What is wrong, or None: what a command writes."""
+    if run([*other, *options], content) != run([*reference, *options], content):
+        return "the outputs differ"
+    return None
+
+
+def commands(folder):
+    """(name, options, standard input)"""
+    message = b"See you at eight, then.\nOr at nine?\n"
+    for alphabet in ("unicode", "gsm7"):
+        yield f"messages, {alphabet}", ["text", "-i", "-q", "--alphabet", alphabet], message
+    yield "messages with a language model", ["text", "-i", "-q", "-m", MODEL], message
+    yield "a sample", ["sample", "-n", "200", "--prime=json"], b""
+    yield "a cold sample", ["sample", "-n", "100", "--prime=json", "--temperature=0.7"], b""
+    yield "a sample of a language model", ["sample", "-n", "60", "-m", MODEL, "--top-p=0.9"], b""
+    samples = []
+    for i in range(20):
+        samples.append(pathlib.Path(folder, str(i)))
+        samples[-1].write_bytes(text(60000)[i * 3000:][:3000])
+    yield "training", ["train", "-q", "-1", "--size=4K", "-o", "-", *map(str, samples)], b""
 
 
 def rows(n_labels):
@@ -119,6 +149,8 @@ def main():
     args = parser.parse_args()
     n_passed = n_failed = 0
     checks = [(name, check, options, content) for name, options, content in inputs(args.quick)]
+    folder = tempfile.TemporaryDirectory()
+    checks += [(name, check_command, options, data) for name, options, data in commands(folder.name)]
     checks += [("classifier of 3 labels", check_classifier, [], 3),
                ("classifier of 2 labels", check_classifier, [], 2),
                ("labels by counts", check_classifier, ["--method=counts"], 3),
@@ -135,6 +167,7 @@ def main():
             print(f"{' '.join(args.other)}: {name}: {fault}")
         else:
             n_passed += 1
+    folder.cleanup()
     print(f"{n_passed} passed, {n_failed} failed")
     return 1 if n_failed or not n_passed else 0
 
