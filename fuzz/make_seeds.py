@@ -143,6 +143,22 @@ def main():
         save("fuzz_roundtrip", bytes((0, 0x6C, 0xFF, 0xFC, 90, 1, 128)) + content)
         save("fuzz_roundtrip", bytes((0xF8 + i, 3, 0xFF, 0xFF, 0, 9, 2)) + content)
     save("fuzz_roundtrip", bytes((0, 0xFC, 0xFF, 0xFC, 90, 1, 128)) + TEXT)
+    for text in text_seeds():
+        save("fuzz_text", text)
+
+
+def text_seeds():
+    """The alphabet, and characters: of messages after fuzz_text's own lines, and others."""
+    with tempfile.NamedTemporaryFile() as seen:
+        seen.write(b"The river is slow in the evening.\nWhere are you?\n")
+        seen.flush()
+        for i, alphabet in enumerate(("unicode", "base64", "gsm7")):
+            for message in (b"", b"Where is the river?", TEXT, bytes(range(128, 150))):
+                yield bytes((i,)) + subprocess.run(
+                    [AIZIP, "text", "-q", "-D", seen.name, "--alphabet", alphabet], input=message, check=True,
+                    stdout=subprocess.PIPE).stdout
+        yield b"\x01AAAAAAAAAAAAAAAA"
+        yield b"\x00\xe4\xb8\x80 \xe3\x80\x80\xea\xb0\x80"
 
 
 def dataset_seeds():

@@ -38,6 +38,7 @@ static az_status status_named(const char *name) {
         {"VERSION", AZ_ERROR_VERSION},
         {"DAMAGED", AZ_ERROR_DAMAGED},
         {"TRUNCATED", AZ_ERROR_TRUNCATED},
+        {"DICTIONARY", AZ_ERROR_DICTIONARY},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(name, all[i].name) == 0)

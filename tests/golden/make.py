@@ -105,7 +105,7 @@ def header(archive, changes):
     for at, byte in changes.items():
         out[at] = byte
     out[8] = xxh32(bytes(out[:8])) & 0xFF
-    if out[4] & 0x10:  # the note of the model has a check, too
+    if out[4] & 0x30:  # a note has a check, too
         end = 10 + out[9]
         out[end] = xxh32(bytes(out[9:end]), int.from_bytes(out[4:8], "little")) & 0xFF
     return bytes(out)
@@ -134,6 +134,10 @@ def good():
         yield name, compress(STORY[:2500], "-m", MODEL, *options), STORY[:2500]
     story = STORY * 30
     yield "model-blocks", compress(story[:70000], "-m", MODEL, "--lanes=32", "--block-size=64K"), story[:70000]
+    # After built-in dictionaries, with and without a model.
+    yield "primed-prose", compress(CONTENTS["text"][:2000], "--prime=prose"), CONTENTS["text"][:2000]
+    yield "primed-logs-9", compress(CONTENTS["records"][:2000], "-9", "--prime=logs"), CONTENTS["records"][:2000]
+    yield "model-primed", compress(STORY[:900], "-m", MODEL, "--prime=messages"), STORY[:900]
     yield "model-left-away", compress(CONTENTS["records"], "-m", MODEL), CONTENTS["records"]
     yield "concatenated", two, CONTENTS["text"] + CONTENTS["zeros"]
 
@@ -166,6 +170,12 @@ def bad():
     yield "bad-model-note-cut", model[:20], "TRUNCATED"
     yield "bad-model-payload", flipped(model, len(model) - 20), "DAMAGED"
     yield "bad-model-flag", header(model, {5: 1, 6: version}), "DAMAGED"
+    primed = compress(CONTENTS["text"][:500], "--prime=prose")
+    yield "bad-dictionary-note", flipped(primed, 10), "DAMAGED"
+    yield "bad-dictionary-note-cut", primed[:11], "TRUNCATED"
+    yield "unsupported-dictionary", header(primed, {10: 200}), "VERSION"
+    given = compress(CONTENTS["text"][:500], "-D", __file__)
+    yield "bad-dictionary-missing", given, "DICTIONARY"
     yield "unsupported-model-version", header(model, {6: model[6] + 1}), "VERSION"
     yield "bad-after-the-end", one + b"no archive", "FORMAT"
     yield "unsupported-format-version", header(one, {4: one[4] + 1}), "VERSION"
