@@ -13,6 +13,8 @@ int az_dictionary_read(az_file_text *text, az_options *opt) {
     if (rc != AZ_EXIT_OK)
         return rc;
     opt->dictionary = text;
+    if (opt->memlimit) /* it stays in memory; 0 would be no limit */
+        opt->memlimit = text->n_bytes < opt->memlimit ? opt->memlimit - text->n_bytes : 1;
     if (text->n_bytes > 0 && text->n_bytes <= AZ_DICTIONARY_NBYTES_MAX)
         return AZ_EXIT_OK;
     if (text->n_bytes == 0)

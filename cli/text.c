@@ -335,6 +335,8 @@ static int run(text *t) {
                                  &error) != AZ_OK)))
         rc = fail(t, &error);
     if (rc == AZ_EXIT_OK)
+        az_text_set_memory_limit(t->coder, t->base.memlimit);
+    if (rc == AZ_EXIT_OK)
         rc = t->base.interactive ? chat(t) : one(t);
     az_text_close(&t->coder);
     az_engines_close(&t->base.engines);

@@ -457,6 +457,8 @@ typedef struct az_text_coder az_text_coder;
 AZ_API az_status az_text_open(az_text_coder **out, az_engine *engine, const az_allocator *allocator,
                               az_error *error);
 AZ_API void az_text_close(az_text_coder **coder); /* takes a pointer to NULL */
+/* The most that the handle may allocate, in bytes; 0 = no limit, the default. */
+AZ_API void az_text_set_memory_limit(az_text_coder *coder, uint64_t n_bytes);
 /* AZ_ALPHABET_UNICODE unless set. */
 AZ_API az_status az_text_set_alphabet(az_text_coder *coder, az_alphabet alphabet, az_error *error);
 /* What has been seen before a message, in place of the built-in texts; as

@@ -59,6 +59,9 @@ void az_free(az_heap *heap, void *ptr);
 /* A block of new_nbytes that begins with the first old_nbytes of ptr (NULL: of
  * nothing), which is freed; on failure NULL, and ptr stays as it is. */
 void *az_regrow(az_heap *heap, void *ptr, size_t old_nbytes, size_t new_nbytes);
+/* *ptr, a pointer to items of `size` bytes, gets room for n of them unless it has it; what it held is
+ * lost then. *have: for how many it has room. */
+az_status az_room(az_heap *heap, void *ptr, size_t *have, size_t size, size_t n, az_error *error);
 az_status az_alloc_say_failed(const az_heap *heap, size_t n_bytes, az_error *error);
 /* AZ_ERROR_MEMORY or AZ_ERROR_MEMORY_LIMIT with a sentence that has the numbers. Inline, so that a
  * checker sees that it never returns AZ_OK. */

@@ -212,6 +212,21 @@ void *az_regrow(az_heap *heap, void *ptr, size_t old_nbytes, size_t new_nbytes) 
     return grown;
 }
 
+az_status az_room(az_heap *heap, void *ptr, size_t *have, size_t size, size_t n, az_error *error) {
+    void *old;
+    if (*have >= n)
+        return AZ_OK;
+    memcpy(&old, ptr, sizeof old);
+    az_free(heap, old);
+    *have = 0;
+    void *new = az_alloc(heap, n * size);
+    memcpy(ptr, &new, sizeof new);
+    if (!new)
+        return az_alloc_failed(heap, n * size, error);
+    *have = n;
+    return AZ_OK;
+}
+
 az_status az_alloc_say_failed(const az_heap *heap, size_t n_bytes, az_error *error) {
     uint64_t used = az_heap_used(heap);
     if (heap->limit != SIZE_MAX && (uint64_t)n_bytes + AZ_HEAP_BLOCK_NBYTES > az_heap_room(heap))

@@ -123,8 +123,9 @@ static inline az_span az_job_span(const az_job *job) {
     return (az_span){job->dictionary_nbytes, job->block.content_nbytes};
 }
 
+/* NULL where nothing has been collected. */
 static inline uint8_t *az_job_content(const az_job *job) {
-    return job->bytes.data + job->dictionary_nbytes;
+    return job->bytes.data ? job->bytes.data + job->dictionary_nbytes : NULL;
 }
 
 /* Called in the calling thread; nonzero cancels. */

@@ -51,12 +51,12 @@ struct az_mixed {
     bool rolls; /* the model: its windows don't begin anew */
     az_bias bias;
     uint32_t *freq; /* [freq_rows][stride] */
-    uint32_t freq_rows;
+    size_t freq_rows;
     uint64_t *sums; /* [n_lanes][n_strings + 1] */
-    uint32_t sums_rows;
+    size_t sums_rows;
     az_lm_row *rows; /* [rows_max] of a round */
     bool *wanted;
-    uint32_t rows_max;
+    size_t rows_max;
     uint32_t came[AZ_MIXED_LANES_MAX]; /* the string of each lane in this step, or none */
     uint32_t *ids;                     /* encoder: [content_nbytes] */
     uint8_t *history;                  /* encoder: the dictionary, and behind it what is coded */
@@ -154,23 +154,6 @@ uint64_t az_mixed_memory(const az_lm *lm, uint32_t n_strings, const az_mixed_set
            n_rows * stride * sizeof(uint32_t) + n_strings * sizeof(uint32_t);
 }
 
-/* *ptr gets room for n items of that size, unless it has it; what it held is lost. */
-static az_status room(az_mixed *m, void *ptr, uint32_t *have, size_t size, uint32_t n,
-                      az_error *error) {
-    void *old;
-    if (*have >= n)
-        return AZ_OK;
-    memcpy(&old, ptr, sizeof old);
-    az_free(m->heap, old);
-    *have = 0;
-    void *new = az_alloc(m->heap, n * size);
-    memcpy(ptr, &new, sizeof new);
-    if (!new)
-        return az_alloc_failed(m->heap, n * size, error);
-    *have = n;
-    return AZ_OK;
-}
-
 static az_status take_cm(az_mixed *m, az_span span, az_error *error) {
     if (!m->cm_lanes)
         m->cm_lanes = az_alloc(m->heap, AZ_MIXED_LANES_MAX * az_cm_lane_nbytes());
@@ -217,13 +200,14 @@ static az_status take_all(az_mixed *m, const az_mixed_settings *s, az_span span,
         take_caches(m, s, n_lanes, primes && n_ahead < ROUND_ROWS ? ROUND_ROWS : n_ahead, error));
     uint32_t n_rows = n_lanes * (n_ahead + m->overlap);
     n_rows = primes && n_rows < ROUND_ROWS ? ROUND_ROWS : n_rows;
-    uint32_t wanted_max = m->rows_max;
-    AZ_TRY(room(m, &m->rows, &m->rows_max, sizeof *m->rows, n_rows, error));
-    AZ_TRY(room(m, &m->wanted, &wanted_max, sizeof *m->wanted, n_rows, error));
-    AZ_TRY(room(m, &m->freq, &m->freq_rows,
-                az_lm_logits_stride(az_lm_server_model(m->server)) * sizeof *m->freq,
-                n_lanes * n_ahead, error));
-    return room(m, &m->sums, &m->sums_rows, sums_stride(m) * sizeof *m->sums, n_lanes, error);
+    size_t wanted_max = m->rows_max;
+    AZ_TRY(az_room(m->heap, &m->rows, &m->rows_max, sizeof *m->rows, n_rows, error));
+    AZ_TRY(az_room(m->heap, &m->wanted, &wanted_max, sizeof *m->wanted, n_rows, error));
+    AZ_TRY(az_room(m->heap, &m->freq, &m->freq_rows,
+                   az_lm_logits_stride(az_lm_server_model(m->server)) * sizeof *m->freq,
+                   n_lanes * n_ahead, error));
+    return az_room(m->heap, &m->sums, &m->sums_rows, sums_stride(m) * sizeof *m->sums, n_lanes,
+                   error);
 }
 
 /* ---- One round ------------------------------------------------------------------------ */

@@ -102,6 +102,10 @@ void az_text_close(az_text_coder **out) {
     az_heap_close(&heap);
 }
 
+void az_text_set_memory_limit(az_text_coder *t, uint64_t n_bytes) {
+    az_heap_set_limit(t->heap, n_bytes);
+}
+
 az_status az_text_set_alphabet(az_text_coder *t, az_alphabet alphabet, az_error *error) {
     if (alphabet < AZ_ALPHABET_UNICODE || alphabet > AZ_ALPHABET_GSM7)
         return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
@@ -200,23 +204,6 @@ static az_mixed_settings settings_of(const az_text_coder *t) {
     return (az_mixed_settings){window, window / 2};
 }
 
-/* Room for n items at *ptr, of which nothing is kept. */
-static az_status room(az_text_coder *t, void *ptr, size_t *have, size_t size, size_t n,
-                      az_error *error) {
-    void *old;
-    if (*have >= n)
-        return AZ_OK;
-    memcpy(&old, ptr, sizeof old);
-    az_free(t->heap, old);
-    *have = 0;
-    void *new = az_alloc(t->heap, n * size);
-    memcpy(ptr, &new, sizeof new);
-    if (!new)
-        return az_alloc_failed(t->heap, n * size, error);
-    *have = n;
-    return AZ_OK;
-}
-
 /* ---- Encoding -------------------------------------------------------------------------- */
 
 static az_status encode_lines(az_text_coder *t, size_t n_bytes, az_range_encoder *rc,
@@ -243,9 +230,9 @@ static void encode_check_bit(az_range_encoder *rc, uint32_t check, int i) {
 static az_status take_digits(az_text_coder *t, const az_range_encoder *rc, size_t *n,
                              az_error *error) {
     size_t capacity = 2 * rc->pos + 32; /* 6 bits each at least */
-    AZ_TRY(room(t, &t->digits, &t->digits_capacity, sizeof *t->digits, capacity, error));
-    AZ_TRY(room(t, &t->scratch, &t->scratch_capacity, sizeof *t->scratch,
-                az_digits_scratch(rc) + 64, error));
+    AZ_TRY(az_room(t->heap, &t->digits, &t->digits_capacity, sizeof *t->digits, capacity, error));
+    AZ_TRY(az_room(t->heap, &t->scratch, &t->scratch_capacity, sizeof *t->scratch,
+                   az_digits_scratch(rc) + 64, error));
     *n = az_digits_shortest(rc, az_alphabet_size(t->alphabet), t->digits, capacity, t->scratch);
     return AZ_OK;
 }
@@ -277,7 +264,7 @@ static az_status encode(az_text_coder *t, const uint8_t *message, size_t n_bytes
     bool is_long = n_bytes + 1 > SHORT_NBYTES;
     az_range_encoder rc;
     AZ_TRY(ready(t, is_long, error));
-    AZ_TRY(room(t, &t->coded, &t->coded_capacity, 1, 8 * n_bytes + 1024, error));
+    AZ_TRY(az_room(t->heap, &t->coded, &t->coded_capacity, 1, 8 * n_bytes + 1024, error));
     uint8_t *content = t->block + t->span.dictionary_nbytes;
     if (n_bytes)
         memcpy(content, message, n_bytes);

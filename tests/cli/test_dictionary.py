@@ -111,6 +111,7 @@ class Refusals(Case):
         (self.dir / "folder").mkdir()
         self.fails(1, "folder: ", "-D", "folder", "new")
         self.fails(4, "--memlimit", "--memlimit", "1K", "-D", self.file("old", bytes(9000)), "new")
+        self.fails(4, "memory", "--memlimit", "1M", "-D", self.file("old", bytes(900000)), "new")
         self.assertEqual(self.names(), ["empty", "folder", "new", "old"])
 
     def test_options_that_make_no_sense(self):

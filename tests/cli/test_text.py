@@ -110,6 +110,7 @@ class Refusals(Case):
         self.fails(3, "character 2 is none", "text", "-d", "--alphabet=base64", "a!")
         self.fails(3, "no character", "text", "-d", "")
         self.fails(1, "16384 bytes at most", "text", "x" * 16385)
+        self.fails(4, "memory", "text", "--memlimit=1M", "hello")
 
     def test_options(self):
         self.fails(2, "unicode, base64 or gsm7", "text", "--alphabet=morse", "a")
