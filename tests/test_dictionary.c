@@ -116,6 +116,15 @@ static void joined_archives(void **state) {
         check_archive(t, all, want, 4 * N);
         t.salvage = 0;
     }
+    /* What stands before a frame whose dictionary is missing comes out first. */
+    bytes out, last = joined(archive_of((trip){.level = 5}, content, N), archive_of(t, content, N));
+    for (int threads = 1; threads <= 3; threads++) {
+        assert_int_equal(decode((trip){.threads = threads}, last.data, last.n, &out, NULL),
+                         AZ_ERROR_DICTIONARY);
+        check_bytes(out, content, N);
+        free(out.data);
+    }
+    free(last.data);
     free(want);
     free(all.data);
     free(content);

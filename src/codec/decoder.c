@@ -266,7 +266,7 @@ static az_status give(az_decoder *d, az_output *out, bool *out_full, az_error *e
 
 static bool is_archive_failure(az_status status) {
     return status == AZ_ERROR_FORMAT || status == AZ_ERROR_VERSION || status == AZ_ERROR_DAMAGED ||
-           status == AZ_ERROR_TRUNCATED;
+           status == AZ_ERROR_TRUNCATED || status == AZ_ERROR_DICTIONARY;
 }
 
 /* A step of the reader. What is wrong with the archive waits until the content
