@@ -439,7 +439,7 @@ AZ_API az_status az_dictionary_train(void *dictionary, size_t *n_bytes, const az
 /* ---- Short messages as text ------------------------------------------------ */
 
 #define AZ_TEXT_NBYTES_MAX 16384                /* of a message */
-#define AZ_TEXT_CHARACTERS_NBYTES_MAX (1 << 19) /* of what stands for one */
+#define AZ_TEXT_CHARACTERS_NBYTES_MAX (1 << 16) /* of what stands for one */
 
 typedef enum az_alphabet {
     AZ_ALPHABET_UNICODE = 1, /* 38,656 characters, CJK and Hangul: 15.24 bits each */
@@ -470,7 +470,8 @@ AZ_API az_status az_text_set_dictionary(az_text_coder *coder, const void *data, 
 AZ_API void az_text_remember(az_text_coder *coder, const void *message, size_t n_bytes);
 
 /* text[capacity] receives UTF-8; *n_text its bytes: 8 * n_bytes + 64 are always enough.
- * AZ_ERROR_ARGUMENT for a message longer than AZ_TEXT_NBYTES_MAX. */
+ * AZ_ERROR_ARGUMENT for a message longer than AZ_TEXT_NBYTES_MAX, or if it would take more than
+ * AZ_TEXT_CHARACTERS_NBYTES_MAX bytes. */
 AZ_API az_status az_text_encode(az_text_coder *coder, const void *message, size_t n_bytes,
                                 char *text, size_t capacity, size_t *n_text, az_error *error);
 /* Blanks and line ends in text[n_text] are passed over. AZ_ERROR_FORMAT at a character of another

@@ -288,6 +288,10 @@ az_status az_text_encode(az_text_coder *t, const void *message, size_t n_bytes, 
     for (size_t i = 0; i < n; i++) {
         uint8_t utf8[4];
         size_t more = az_utf8_put(utf8, az_alphabet_char(t->alphabet, t->digits[i]));
+        if (at + more > AZ_TEXT_CHARACTERS_NBYTES_MAX) /* so that whatever is given decodes */
+            return az_error_set(error, AZ_ERROR_ARGUMENT, AZ_ERROR_NO_OFFSET,
+                                "the message's characters would take more than %d bytes",
+                                AZ_TEXT_CHARACTERS_NBYTES_MAX);
         if (!text || at + more > capacity)
             return az_error_set(error, AZ_ERROR_OUTPUT_FULL, AZ_ERROR_NO_OFFSET,
                                 "the text does not fit into %zu bytes", capacity);
