@@ -6,8 +6,7 @@
 #include "mixed.h"
 
 #include "bias.h"
-
-#include <stdlib.h>
+#include "choice.h"
 
 enum {
     LANE_TOKENS = 4096, /* of a lane, by default */
@@ -285,29 +284,12 @@ static void learn_part(void *arg, uint32_t part, unsigned worker) {
             az_bias_learn(&m->bias, m->sums + i * sums_stride(m), n, first, end, m->came[i]);
 }
 
-/* The likeliest strings, and the rank of the one that comes, by the model alone. */
-static void guess_strings(const uint64_t *sums, uint32_t n, uint32_t actual, az_guesses *out) {
-    uint64_t mass = sums[actual + 1] - sums[actual], all = az_log2_cost(sums[n]), least = 0;
-    *out = (az_guesses){.rank = 1};
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t other = sums[i + 1] - sums[i];
-        out->rank += other > mass || (other == mass && i < actual);
-        if (other <= least)
-            continue;
-        az_guesses_add(out, i, all - az_log2_cost(other));
-        if (out->n == AZ_GUESSES_MAX) {
-            uint32_t last = out->guess[AZ_GUESSES_MAX - 1].string;
-            least = sums[last + 1] - sums[last];
-        }
-    }
-}
-
 /* Before the next token of a lane is coded: what might come; and after it. */
 static void trace_guesses(const az_mixed *m, const lane *l, const uint64_t *sums) {
     uint32_t pos = l->end - az_cm_lane_left(l->cm) - m->dictionary_nbytes;
     if (m->trace && pos < m->trace->n_guesses)
-        guess_strings(sums, m->vocabulary->strings.n, l->tokens[l->n_coded],
-                      &m->trace->guesses[pos]);
+        az_guess_strings(sums, m->vocabulary->strings.n, l->tokens[l->n_coded],
+                         &m->trace->guesses[pos]);
 }
 
 static void trace_end(const az_mixed *m, const lane *l) {
@@ -323,29 +305,6 @@ static bool code_message_end(const lane *l, az_range_encoder *enc, az_range_deco
     return ends;
 }
 
-static int by_mass(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-/* Takes the mass of all but the likeliest away; those that are as likely as the last stay. */
-static void choose(const az_mixed *m, uint64_t *sums) {
-    uint32_t n = m->vocabulary->strings.n, k = 0;
-    uint64_t most = m->choice->top_p ? sums[n] / 1000 * m->choice->top_p : UINT64_MAX, all = 0;
-    for (uint32_t i = 0; i < n; i++)
-        m->masses[i] = sums[i + 1] - sums[i];
-    qsort(m->masses, n, sizeof *m->masses, by_mass);
-    do
-        all += m->masses[k++];
-    while (k < n && all < most && (!m->choice->top_k || k < m->choice->top_k));
-    uint64_t least = m->masses[k - 1], before = sums[0];
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t mass = sums[i + 1] - before;
-        before = sums[i + 1];
-        sums[i + 1] = sums[i] + (mass >= least ? mass : 0);
-    }
-}
-
 /* Step `step` of the round: one token of each lane that has one. */
 static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_range_decoder *dec,
                       uint8_t *block) {
@@ -359,7 +318,7 @@ static void code_step(az_mixed *m, uint32_t step, az_range_encoder *enc, az_rang
             continue;
         uint64_t *sums = m->sums + i * sums_stride(m);
         if (m->choice)
-            choose(m, sums);
+            az_choose_strings(m->choice, m->vocabulary->strings.n, m->masses, sums);
         if (enc)
             trace_guesses(m, l, sums);
         uint32_t string = az_cm_code_string(m->cm, l->cm, enc, dec, block, strings, sums,

@@ -9,6 +9,7 @@
 #define AZ_MIXED_H
 
 #include "../coder/coder.h"
+#include "choice.h"
 #include "lm_server.h"
 #include "trace.h"
 
@@ -69,12 +70,6 @@ az_status az_mixed_decode(az_mixed *mixed, const az_mixed_settings *settings, ui
                           az_mixed_tick_fn tick, void *opaque, az_error *error);
 
 /* ---- Sampling ------------------------------------------------------------------------ */
-
-/* What of the model's strings may come; zeros: all. */
-typedef struct az_mixed_choice {
-    uint32_t top_k; /* the likeliest so many */
-    uint32_t top_p; /* the likeliest that together have so many thousandths of the mass */
-} az_mixed_choice;
 
 /* Decodes the content from a coder that holds random bytes, and may have a temper: one lane, without
  * a payload's head. */
