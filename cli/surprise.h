@@ -5,7 +5,8 @@
  *   surprise_map.c      what each byte costs, and what it was cut into
  *   surprise_show.c     for people: coloured text, hex, tables
  *   surprise_rows.c     JSON and CSV
- *   surprise_html.c     one page; cli/surprise.js and surprise.css are inside it
+ *   surprise_data.c     the map as JSON, for cli/page/map.js
+ *   surprise_html.c     one page; what is in cli/page/ is inside it
  *   surprise_png.c      the strip as a picture
  */
 #ifndef AZ_CLI_SURPRISE_H
@@ -103,6 +104,11 @@ size_t az_line_number(const uint8_t *text, size_t at);
 
 void az_surprise_show(const az_surprise_view *view);
 void az_surprise_rows(const az_surprise_view *view);
+/* One JSON object, for cli/page/map.js: units of the first n bytes; whole characters, or in hex
+ * bytes. {"bytes": of the whole text, "hex": whether text[i] is a byte, "shades": from how many bits
+ * a byte each begins, "models": [{"name"}], "text": [], "sizes": [] in bytes, "bits": [], "rank": []
+ * (0: not known), "guesses": [[text, bits, ...]], "other": [] with v->against}. */
+void az_surprise_data(FILE *stream, const az_surprise_view *v, size_t n);
 int az_surprise_html(const az_surprise_view *view, const char *path);
 int az_surprise_png(const az_surprise_view *view, const char *path);
 /* For --version. */
