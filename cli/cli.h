@@ -382,9 +382,11 @@ typedef struct az_measure {
 /* The table of -v on stderr: aizip's figures beside the peers' for the bytes
  * that source->fd holds. */
 void az_compare(const az_options *opt, const az_source *source, const az_measure *ours);
-/* The size that a peer (0: gzip -9, 1: xz -9e, 2: zstd -19) makes of in[0..n_bytes), which
+enum { AZ_N_PEERS = 4 };
+/* The size that a peer (0: gzip -9, 1: xz -9e, 2: zstd -19, 3: brotli -11) makes of in[0..n_bytes), which
  * decodes again; UINT64_MAX if this program is built without it, or it failed. */
 uint64_t az_compare_size(size_t peer, const uint8_t *in, size_t n_bytes);
+const char *az_compare_name(size_t peer);
 /* The peers built in, and those missing, one line each. */
 void az_compare_print_libraries(FILE *stream);
 
@@ -439,6 +441,8 @@ int az_engines_open(az_engines **out, const az_options *opt);
 void az_engines_close(az_engines **engines); /* takes NULL */
 /* The model of -m, which there is, and what archives call it. */
 int az_engines_named(az_engines *engines, az_engine **engine, const char **name);
+/* That of the model at path; NULL, and *error says why. Not of -m. */
+az_engine *az_engines_at(az_engines *engines, const char *path, az_error *error);
 /* An az_find_engine_fn; opaque: the engines. */
 az_engine *az_engines_find(void *opaque, const uint8_t *hash, const char *name, az_error *error);
 

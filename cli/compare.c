@@ -5,11 +5,16 @@
  */
 #include "cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#ifdef AZ_HAVE_BROTLI
+#include <brotli/decode.h>
+#include <brotli/encode.h>
+#endif
 #ifdef AZ_HAVE_ZLIB
 #include <zlib.h>
 #endif
@@ -113,6 +118,28 @@ static bool zstd_peer(const uint8_t *in, size_t in_nbytes, uint8_t *spare, az_me
 }
 #endif
 
+#ifdef AZ_HAVE_BROTLI
+static bool brotli_peer(const uint8_t *in, size_t in_nbytes, uint8_t *spare, az_measure *measure) {
+    size_t n = BrotliEncoderMaxCompressedSize(in_nbytes), n_decoded = in_nbytes;
+    uint8_t *packed = malloc(n ? n : 1);
+    double start = az_now();
+    bool ok = packed && n &&
+              BrotliEncoderCompress(BROTLI_MAX_QUALITY, BROTLI_MAX_WINDOW_BITS, BROTLI_MODE_GENERIC,
+                                    in_nbytes, in, &n, packed);
+    measure->encode_seconds = az_now() - start;
+    measure->out_nbytes = n;
+    start = az_now();
+    ok = ok &&
+         BrotliDecoderDecompress(n, packed, &n_decoded, spare) == BROTLI_DECODER_RESULT_SUCCESS;
+    measure->decode_seconds = az_now() - start;
+    free(packed);
+    return ok && n_decoded == in_nbytes && memcmp(in, spare, in_nbytes) == 0;
+}
+#endif
+
+#ifndef AZ_HAVE_BROTLI
+#define brotli_peer NULL
+#endif
 #ifndef AZ_HAVE_ZLIB
 #define zlib_peer NULL
 #endif
@@ -131,8 +158,11 @@ static const struct peer {
     {"gzip -9", "zlib", zlib_peer},
     {"xz -9e", "liblzma", lzma_peer},
     {"zstd -19", "libzstd", zstd_peer},
+    {"brotli -11", "libbrotli", brotli_peer},
 };
-#define N_PEERS (sizeof peers / sizeof *peers)
+static_assert(sizeof peers / sizeof *peers == AZ_N_PEERS, "the header says how many");
+/* In the table of -v; brotli takes twice as long as all others together. */
+#define N_PEERS 3
 
 void az_compare_print_libraries(FILE *stream) {
     for (int present = 1; present >= 0; present--) {
@@ -203,6 +233,10 @@ static void print_peer(const struct peer *peer, const az_options *opt, const uin
         print_row(peer->name, &measure);
     else
         az_say_warning(opt, NULL, "%s failed on this file.", peer->name);
+}
+
+const char *az_compare_name(size_t peer) {
+    return peers[peer].name;
 }
 
 uint64_t az_compare_size(size_t peer, const uint8_t *in, size_t n_bytes) {

@@ -60,10 +60,19 @@ static az_engine *have(const az_engines *e, const uint8_t *hash) {
 /* Takes the model over if all goes well. */
 static az_status load(az_engines *e, az_model *model, const uint8_t *hash, az_engine **engine,
                       az_error *error) {
-    loaded *item = &e->items[e->n];
     const az_options *opt = e->opt;
-    az_status status =
-        az_engine_open(&item->engine, model, opt->n_threads, opt->memlimit, NULL, error);
+    uint64_t left = opt->memlimit;
+    if (e->n == ENGINES_MAX) {
+        *error = (az_error){.status = AZ_ERROR_MEMORY_LIMIT, .offset = AZ_ERROR_NO_OFFSET};
+        snprintf(error->text, sizeof error->text, "%d models are loaded: no more", ENGINES_MAX);
+        return error->status;
+    }
+    for (int i = 0; i < e->n && left; i++) { /* those that are loaded stay */
+        uint64_t used = az_engine_peak_memory(e->items[i].engine);
+        left = left > used ? left - used : 1;
+    }
+    loaded *item = &e->items[e->n];
+    az_status status = az_engine_open(&item->engine, model, opt->n_threads, left, NULL, error);
     if (status != AZ_OK)
         return status;
     item->model = model;
@@ -126,6 +135,18 @@ static az_engine *try_path(az_engines *e, const char *path, const uint8_t *hash,
         az_model_close(&model);
     else if (e->opt->verbosity > 0)
         az_say(NULL, "using the language model %s", path);
+    return engine;
+}
+
+az_engine *az_engines_at(az_engines *e, const char *path, az_error *error) {
+    uint8_t hash[SUM_NBYTES];
+    az_model *model = NULL;
+    if (az_model_open(&model, path, NULL, error) != AZ_OK)
+        return NULL;
+    az_model_sha256(model, hash);
+    az_engine *engine = have(e, hash);
+    if (engine || load(e, model, hash, &engine, error) != AZ_OK)
+        az_model_close(&model);
     return engine;
 }
 

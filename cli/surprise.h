@@ -64,6 +64,11 @@ enum { AZ_GUESSED_NBYTES = 256 << 10 };
  * is wrong and returns an exit code. */
 int az_map_make(az_surprise_map *map, const az_surprise_options *opt, const char *model,
                 const az_file_text *text, uint64_t n_guessed);
+/* An empty map for a text of n_bytes; `model` must live as long. False: no memory, and az_map_free()
+ * is still to be called. */
+bool az_map_begin(az_surprise_map *map, const char *model, size_t n_bytes);
+/* An az_surprise_fn; opaque is the map. */
+void az_map_add(void *opaque, const az_surprise_part *part);
 void az_map_free(az_surprise_map *map);
 /* Of bytes from..to - 1, in bits. */
 double az_map_bits(const az_surprise_map *map, size_t from, size_t to);

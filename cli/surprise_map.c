@@ -49,14 +49,20 @@ static void keep_guesses(az_surprise_map *map, const az_surprise_part *part) {
     }
 }
 
-/* An az_surprise_fn. */
-static void add_part(void *opaque, const az_surprise_part *part) {
+void az_map_add(void *opaque, const az_surprise_part *part) {
     az_surprise_map *map = opaque;
     size_t at = (size_t)part->first_byte;
     memcpy(map->costs + at, part->costs, part->n_bytes * sizeof *map->costs);
     map->ends[at + part->n_bytes - 1] = 1;
     map->cost += part->cost;
     keep_guesses(map, part);
+}
+
+bool az_map_begin(az_surprise_map *map, const char *model, size_t n_bytes) {
+    *map = (az_surprise_map){.model = model, .n_bytes = n_bytes};
+    map->costs = calloc(n_bytes + 1, sizeof *map->costs);
+    map->ends = calloc(n_bytes + 1, 1);
+    return map->costs && map->ends;
 }
 
 /* ---- Running ------------------------------------------------------------------- */
@@ -71,7 +77,7 @@ static int run(az_surprise_map *map, const az_options *opt, const az_file_text *
     az_progress_start(&progress, opt, "measuring", text->name, text->n_bytes);
     if (rc == AZ_EXIT_OK) {
         az_encoder_set_progress(encoder, az_progress_update, &progress);
-        if (az_encoder_set_surprise(encoder, add_part, map, n_guessed, &error) != AZ_OK ||
+        if (az_encoder_set_surprise(encoder, az_map_add, map, n_guessed, &error) != AZ_OK ||
             az_surprise_run(encoder, text->data, text->n_bytes, &map->archive_nbytes,
                             &map->frame_cost, &error) != AZ_OK) {
             az_progress_clear(&progress);
@@ -92,11 +98,8 @@ int az_map_make(az_surprise_map *map, const az_surprise_options *opt, const char
                 const az_file_text *text, uint64_t n_guessed) {
     az_options base = opt->base;
     bool built_in = !model || strcmp(model, AZ_BUILT_IN) == 0;
-    *map = (az_surprise_map){.model = built_in ? AZ_BUILT_IN : model, .n_bytes = text->n_bytes};
     base.model = built_in ? NULL : model;
-    map->costs = calloc(text->n_bytes + 1, sizeof *map->costs);
-    map->ends = calloc(text->n_bytes + 1, 1);
-    if (!map->costs || !map->ends)
+    if (!az_map_begin(map, built_in ? AZ_BUILT_IN : model, text->n_bytes))
         return no_memory(&base, text->name);
     int rc = az_engines_open(&base.engines, &base);
     if (rc == AZ_EXIT_OK)
