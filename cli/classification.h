@@ -119,6 +119,9 @@ void az_answer_write(az_answer_writer *writer, int64_t label, const double *prob
 /* The words of a text with the bits that they earned for label a against b. */
 int az_explain(const az_classify_options *opt, az_classifier *classifier, az_text text,
                const double *probabilities, FILE *stream);
+/* The same as JSON: {"for", "against", "constant_bits", "words": [{"word", "byte", "bits"}]}. */
+az_status az_explain_json(FILE *stream, az_classifier *classifier, az_text text,
+                          const double *probabilities, az_error *error);
 /* Bits by byte, for the page: malloc'd [n_bytes], or NULL. */
 double *az_explain_bytes(az_classifier *classifier, az_text text, size_t a, size_t b);
 /* The two labels of the highest probabilities. */

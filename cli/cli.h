@@ -26,6 +26,7 @@
  *   classify*.c, ncd.c ...  the commands `aizip classify`, `ncd`, `nearest` (classification.h)
  *   data.c      the command `aizip data`
  *   surprise*.c the command `aizip surprise` (surprise.h)
+ *   serve*.c    the command `aizip serve` (serve.h)
  *   score*.c, rank.c  the commands `aizip score` and `aizip rank` (score.h)
  */
 #ifndef AZ_CLI_H

@@ -105,7 +105,7 @@ static void show_text(FILE *stream, az_classifier *classifier, az_text text, siz
 }
 
 static void show_json(FILE *stream, az_classifier *classifier, az_text text, size_t a, size_t b,
-                      double constant, const word *words, size_t n) {
+                      double constant, word *words, size_t n) {
     fputs("{\"for\": ", stream);
     az_write_json(stream, az_classifier_label(classifier, a));
     fputs(", \"against\": ", stream);
@@ -119,26 +119,39 @@ static void show_json(FILE *stream, az_classifier *classifier, az_text text, siz
     fputs("]}", stream);
 }
 
-int az_explain(const az_classify_options *opt, az_classifier *classifier, az_text text,
-               const double *probabilities, FILE *stream) {
+typedef void show_fn(FILE *stream, az_classifier *classifier, az_text text, size_t a, size_t b,
+                     double constant, word *words, size_t n);
+
+static az_status explain(FILE *stream, az_classifier *classifier, az_text text,
+                         const double *probabilities, show_fn *show, az_error *error) {
     az_classifier_info info;
     az_classifier_get_info(classifier, &info);
     size_t a, b;
     az_two_best(probabilities, info.n_labels, &a, &b);
     double constant = 0, *bits = calloc(text.n_bytes + 1, sizeof *bits);
     word *words = calloc(text.n_bytes + 1, sizeof *words);
-    az_error error = {.status = AZ_ERROR_MEMORY, .text = "not enough memory"};
     az_status status = AZ_ERROR_MEMORY;
     if (bits && words)
-        status = az_classifier_explain(classifier, text, a, b, bits, &constant, &error);
-    if (status == AZ_OK) {
-        size_t n = cut_words(text, bits, words);
-        if (opt->base.json)
-            show_json(stream, classifier, text, a, b, constant, words, n);
-        else
-            show_text(stream, classifier, text, a, b, constant, words, n);
-    }
+        status = az_classifier_explain(classifier, text, a, b, bits, &constant, error);
+    else
+        *error = (az_error){.status = status, .text = "not enough memory"};
+    if (status == AZ_OK)
+        show(stream, classifier, text, a, b, constant, words, cut_words(text, bits, words));
     free(bits);
     free(words);
-    return status == AZ_OK ? AZ_EXIT_OK : az_say_library_error(&opt->base, NULL, &error);
+    return status;
+}
+
+az_status az_explain_json(FILE *stream, az_classifier *classifier, az_text text,
+                          const double *probabilities, az_error *error) {
+    return explain(stream, classifier, text, probabilities, show_json, error);
+}
+
+int az_explain(const az_classify_options *opt, az_classifier *classifier, az_text text,
+               const double *probabilities, FILE *stream) {
+    az_error error = {.status = AZ_OK};
+    return explain(stream, classifier, text, probabilities, opt->base.json ? show_json : show_text,
+                   &error) == AZ_OK
+               ? AZ_EXIT_OK
+               : az_say_library_error(&opt->base, NULL, &error);
 }

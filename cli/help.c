@@ -1,5 +1,5 @@
 /* --help and --version. */
-#include "surprise.h"
+#include "serve.h"
 
 int az_print_help(void) {
     /* In parts: C11 promises string literals of 4095 bytes only. */
@@ -66,6 +66,7 @@ int az_print_help(void) {
           "  aizip score     says how many bits a text costs under a model\n"
           "  aizip rank      orders models by the bits that texts cost under them\n"
           "  aizip surprise  shows where the bits of a file's archive go\n"
+          "  aizip serve     shows all this in a browser, on this machine\n"
           "  aizip sample    writes text that a model makes up\n"
           "  aizip text      turns short messages into characters for SMS and chat, and back\n"
           "  aizip train     makes a dictionary for -D from samples\n"
@@ -86,5 +87,6 @@ int az_print_version(void) {
     az_classify_print_libraries(stdout);
     az_model_print_libraries(stdout);
     az_surprise_print_library(stdout);
+    az_serve_print_library(stdout);
     return AZ_EXIT_OK;
 }

@@ -1,5 +1,5 @@
 /* aizip: finds the command and runs it over the named files. */
-#include "classification.h"
+#include "serve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,12 +49,10 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"classify", az_classify_command}, {"data", az_data_command},
-    {"model", az_model_command},       {"ncd", az_ncd_command},
-    {"nearest", az_nearest_command},   {"rank", az_rank_command},
-    {"sample", az_sample_command},     {"score", az_score_command},
-    {"surprise", az_surprise_command}, {"text", az_text_command},
-    {"train", az_train_command},
+    {"classify", az_classify_command}, {"data", az_data_command},       {"model", az_model_command},
+    {"ncd", az_ncd_command},           {"nearest", az_nearest_command}, {"rank", az_rank_command},
+    {"sample", az_sample_command},     {"score", az_score_command},     {"serve", az_serve_command},
+    {"surprise", az_surprise_command}, {"text", az_text_command},       {"train", az_train_command},
 };
 
 /* unaizip and aizcat have no commands. */

@@ -7,4 +7,4 @@ if [ ! -x $venv/bin/python ] || ! $venv/bin/python -c 'import selenium, axe_play
     python3 -m venv $venv && $venv/bin/pip -q install selenium &&
         $venv/bin/pip -q install --no-deps axe-playwright-python || exit 1
 fi
-exec $venv/bin/python -B tests/page/test_page.py "$@"
+exec $venv/bin/python -B tests/page/run.py "$@"
