@@ -183,7 +183,7 @@ async function compress(content, name, signal) {
   const settings = {kind: "compress", level: $("level").value, primer: $("primer").value,
     map: 1, verify: model ? 0 : 1};
   if (model) settings.model = model;
-  const title = (model || `built-in -${settings.level}`) + (settings.primer ? ", primed" : "");
+  const title = model || `built-in -${settings.level}`;
   const compared = run({kind: "compare"}, content, signal);
   compared.catch(() => {}); // it is waited for below
   const labelled = classify(content, signal);
@@ -306,18 +306,28 @@ function begin() {
     return;
   }
   const name = file ? file.name : "text.txt";
-  doWork(async signal => {
+  return doWork(async signal => {
     if (file && (await isArchive(file) || /\.aiz$/i.test(name))) await decompress(content, name, signal);
     else await compress(content, name, signal);
   });
 }
-let typing = 0;
+// While somebody types, the built-in predictor shows what it has, then takes the newest; a model,
+// which is slow, waits for a pause and drops what is old.
+let typing = 0, busy = false, newer = false;
+async function follow() {
+  newer = busy;
+  if (busy) return;
+  busy = true;
+  await begin();
+  busy = false;
+  if (newer) follow();
+}
 $("input").addEventListener("input", () => {
   file = null;
   $("named").hidden = true;
   $("file").value = "";
   clearTimeout(typing);
-  typing = setTimeout(begin, $("model").value ? 350 : 90);
+  typing = $("model").value ? setTimeout(begin, 350) : setTimeout(follow, 60);
 });
 function take(chosen) {
   file = chosen;
@@ -377,7 +387,7 @@ async function start() {
   }
   fill($("model"), server.models.map(name => [name, visible(name)]), server.model);
   fill($("level"), [...Array(9).keys()].map(i => [String(i + 1), String(i + 1)]), String(server.level));
-  fill($("primer"), server.primers.map(p => [p.name, p.what]), "");
+  fill($("primer"), server.primers.map(p => [p.name, p.what]), "auto");
   fill($("classifier"), server.classifiers.map(name => [name, visible(name)]), server.classifiers[0]);
   $("no-classifier").hidden = server.classifiers.length > 0;
   $("classifiers").hidden = server.classifiers.length === 0;

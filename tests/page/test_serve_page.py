@@ -34,9 +34,11 @@ class Serve(PageCase):
         self.server = Server("-m", STORIES, *args, env={"AIZIP_MODELS": str(self.dir), **(env or {})},
                              cwd=self.dir)
         self.addCleanup(self.server.stop)
+        self.addCleanup(self.web.get, "about:blank")
         self.go(self.server.url, size, scheme)
         self.wait("return location.search === '' && document.querySelectorAll('#level option').length === 9")
         self.model("")
+        Select(self.id("primer")).select_by_value("")
         self.web.execute_cdp_cmd("Browser.setDownloadBehavior",
                                  {"behavior": "allow", "downloadPath": str(self.dir / "saved")})
         return self.server
@@ -154,6 +156,11 @@ class Serve(PageCase):
         self.wait("return document.getElementById('figures').textContent.includes('built-in text for prose')")
         size = [int(text.split("become ")[1].split()[0]) for text in (plain, self.text("figures"))]
         self.assertLess(size[1], size[0])
+        Select(self.id("primer")).select_by_value("auto")
+        self.file("text.txt", SAMPLE[:600])
+        self.succeeds("-q", "--prime", "auto", "text.txt")
+        self.wait("return document.getElementById('figures').textContent.includes(arguments[0])",
+                  f"become {(self.dir / 'text.txt.aiz').stat().st_size} bytes")
 
     def test_a_file_and_its_archive(self):
         content = bytes(range(256)) * 300 + noise(1000)

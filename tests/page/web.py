@@ -2,6 +2,7 @@
 axe (run.sh installs them). Screenshots go to build/page/, for a person to look at.
 """
 
+import base64
 import importlib.util
 import pathlib
 import re
@@ -59,7 +60,8 @@ class PageCase(Case):
         WebDriverWait(self.web, seconds, 0.05).until(lambda web: web.execute_script(script, *args))
 
     def shot(self, name):
-        self.web.save_screenshot(str(SHOTS / f"{name}.png"))
+        picture = self.web.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        (SHOTS / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
 
     def check(self, name):
         """No complaint of axe's or of the browser's, nothing fetched from elsewhere, nothing wider
