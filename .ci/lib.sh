@@ -52,9 +52,10 @@ quietly() {
 need_build() {
     need gcc libc6-dev make cmake libxxhash-dev || die "the packages for building could not be installed"
     # Without these, aizip -v leaves a row of its table out, aizip classify has fewer
-    # compressors and reads fewer kinds of file, and aizip surprise draws no --png.
+    # compressors and reads fewer kinds of file, aizip surprise draws no --png, and there is
+    # no aizip serve.
     for package in zlib1g-dev liblzma-dev libzstd-dev libbz2-dev libbrotli-dev libjansson-dev \
-        libpng-dev; do
+        libpng-dev libmicrohttpd-dev; do
         need $package || say "going on without $package"
     done
     # Without this, aizip model fetch takes no URLs. Any of its kinds will do.

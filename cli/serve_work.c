@@ -14,9 +14,11 @@
 
 enum {
     STRIP_COLUMNS = 600,
-    COMPARE_NBYTES = 16 << 20,     /* brotli takes half a minute for it, and can't be stopped */
-    CLASSIFIED_NBYTES = 256 << 10, /* what decided is said word by word, */
-    WORDS_NBYTES = 40,             /* of JSON a byte at most */
+    GUESSED_NBYTES = 16 << 10,       /* of a text, what was likelier is said for so much; */
+    GUESSED_BINARY_NBYTES = 4 << 10, /* where all is as likely, to find it takes longest */
+    COMPARE_NBYTES = 16 << 20,       /* brotli takes half a minute for it, and can't be stopped */
+    CLASSIFIED_NBYTES = 256 << 10,   /* what decided is said word by word, */
+    WORDS_NBYTES = 40,               /* of JSON a byte at most */
     CHUNK_NBYTES = 1 << 18,
     NEIGHBOURS = 5,
     PLACE_NBYTES = 200, /* of JSON, a drawn byte with its guesses at most */
@@ -255,13 +257,15 @@ static bool set_up(az_server *s, az_job *job, az_encoder **e, drawing *d) {
     const az_job_settings *set = &job->settings;
     az_error *error = &job->error;
     int64_t memory = s->job_memory < INT64_MAX ? (int64_t)s->job_memory : INT64_MAX;
+    uint64_t guessed =
+        az_looks_binary(job->in, job->in_nbytes) ? GUESSED_BINARY_NBYTES : GUESSED_NBYTES;
     if (az_encoder_open(e, NULL, error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_LEVEL, set->level, error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_THREADS, s->opt->base.n_threads, error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_MEMORY_LIMIT, memory, error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_CONTENT_SIZE, (int64_t)job->in_nbytes, error) != AZ_OK ||
         (*set->primer && az_encoder_set_primer(*e, set->primer, error) != AZ_OK) ||
-        (d && az_encoder_set_surprise(*e, draw, d, SERVE_MAP_NBYTES, error) != AZ_OK))
+        (d && az_encoder_set_surprise(*e, draw, d, guessed, error) != AZ_OK))
         return false;
     if (set->model >= 0) {
         char name[64];

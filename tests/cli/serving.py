@@ -12,10 +12,12 @@ from harness import AIZIP
 
 
 class Server:
-    def __init__(self, *args, cwd=None, env=None):
+    def __init__(self, *args, cwd=None, env=None, ignored=None):
+        """ignored: a signal that the caller ignores, as nohup does."""
         self.process = subprocess.Popen(
             [AIZIP, "serve", "--json", *map(str, args)], cwd=cwd, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C", **(env or {})))
+            stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C", **(env or {})),
+            preexec_fn=ignored and (lambda: signal.signal(ignored, signal.SIG_IGN)))
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(self.process.communicate()[1].decode())
