@@ -129,6 +129,29 @@ _aizip_surprise() {
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 
+# aizip serve: options, models and classifiers.
+_aizip_serve() {
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -m | --model)
+        mapfile -t COMPREPLY < <(compgen -W "built-in"$'\n'"$(_aizip_models)" -- "$cur")
+        compopt -o filenames
+        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    --classifier)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    --port | --address | --host | --max-size | --max-time | --max-jobs | -T | --threads | -M | --memlimit) ;;
+    *)
+        mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' -1 -2 -3 -4 -5 -6 -7 -8 -9 -m -q -v -T --address= \
+            --classifier= --help --host= --json --max-jobs= --max-size= --max-time= --memlimit= --model= --port= \
+            --quiet --threads= --verbose)" -- "$cur")
+        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+        ;;
+    esac
+}
+
 # aizip sample: options, models and files.
 _aizip_sample() {
     local cur=${COMP_WORDS[COMP_CWORD]}
@@ -200,6 +223,10 @@ _aizip() {
     fi
     if [[ ${COMP_WORDS[1]} == surprise && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
         _aizip_surprise
+        return
+    fi
+    if [[ ${COMP_WORDS[1]} == serve && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then
+        _aizip_serve
         return
     fi
     if [[ ${COMP_WORDS[1]} == sample && $COMP_CWORD -gt 1 && ${COMP_WORDS[0]##*/} == aizip ]]; then

@@ -19,7 +19,7 @@ AXE = pathlib.Path(importlib.util.find_spec("axe_playwright_python").submodule_s
                    "axe.min.js").read_text("utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SHOTS = ROOT / "build" / "page"
-WIDE, PHONE = (1100, 900), (360, 740)
+WIDE, PHONE = (1200, 900), (360, 740)
 
 
 def browser():
