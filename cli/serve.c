@@ -171,7 +171,7 @@ static int parse(az_serve_options *opt, int argc, char **argv) {
 
 /* ---- Serving ------------------------------------------------------------------- */
 
-static void say_address(const az_server *s) {
+static int say_address(const az_server *s) {
     const az_guard *guard = &s->guard;
     bool is_v6 = strchr(guard->address, ':') != NULL;
     const char *name = !guard->is_any ? guard->address : is_v6 ? "::1" : "127.0.0.1";
@@ -183,7 +183,8 @@ static void say_address(const az_server *s) {
                guard->token);
     else
         puts(url);
-    fflush(stdout);
+    if (fflush(stdout) != 0) /* main() says why */
+        return AZ_EXIT_FILE;
     if (!guard->is_loopback)
         az_say_warning(&s->opt->base, NULL,
                        "%s can be reached from other machines, and nothing is encrypted: whoever "
@@ -191,6 +192,7 @@ static void say_address(const az_server *s) {
                        guard->address);
     if (az_shows_summary(&s->opt->base) || isatty(STDERR_FILENO))
         az_say(NULL, "Open this address in a browser; Ctrl-C ends aizip serve.");
+    return AZ_EXIT_OK;
 }
 
 /* Until a signal comes that would end the program. What the caller ignores (nohup) stays ignored. */
@@ -217,10 +219,10 @@ static int serve(az_server *s) {
         return AZ_EXIT_MEMORY;
     }
     int rc = az_http_open(&http, s);
-    if (rc == AZ_EXIT_OK) {
-        say_address(s);
+    if (rc == AZ_EXIT_OK)
+        rc = say_address(s);
+    if (rc == AZ_EXIT_OK)
         wait_for_signal(http);
-    }
     az_http_close(&http);
     return rc;
 }

@@ -162,6 +162,7 @@ enum { SERVE_MAP_NBYTES = 64 << 10 };
 
 typedef struct az_served_model {
     char *path, *name;
+    az_engine *engine; /* NULL: not loaded yet. Under the lock of the engines */
 } az_served_model;
 
 typedef struct az_served_classifier {

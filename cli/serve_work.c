@@ -47,6 +47,7 @@ static int open_models(az_server *s) {
     const az_options *opt = &s->opt->base;
     az_models found = {0};
     char *path = NULL;
+    s->n_models = 0;
     int rc = opt->model ? az_models_find(opt, opt->model, &path) : AZ_EXIT_OK;
     if (rc == AZ_EXIT_OK)
         rc = az_models_list(&found, opt);
@@ -121,11 +122,12 @@ void az_work_close(az_server *s) {
 
 /* ---- Models ----------------------------------------------------------------------- */
 
-static az_engine *engine_of(az_server *s, int model, az_error *error) {
+static az_engine *engine_of(az_server *s, az_served_model *model, az_error *error) {
     pthread_mutex_lock(&s->engines_lock);
-    az_engine *engine = az_engines_at(s->engines, s->models[model].path, error);
+    if (!model->engine)
+        model->engine = az_engines_at(s->engines, model->path, error);
     pthread_mutex_unlock(&s->engines_lock);
-    return engine;
+    return model->engine;
 }
 
 /* An az_find_engine_fn. */
@@ -269,13 +271,22 @@ static bool set_up(az_server *s, az_job *job, az_encoder **e, drawing *d) {
         return false;
     if (set->model >= 0) {
         char name[64];
-        az_engine *engine = engine_of(s, set->model, error);
-        snprintf(name, sizeof name, "%s", s->models[set->model].name);
+        az_served_model *model = &s->models[set->model];
+        az_engine *engine = engine_of(s, model, error);
+        snprintf(name, sizeof name, "%s", model->name);
         if (!engine || az_encoder_set_engine(*e, engine, name, error) != AZ_OK)
             return false;
     }
     az_encoder_set_progress(*e, az_job_progress, job);
     return true;
+}
+
+static bool too_little_room(az_job *job) {
+    job->error = (az_error){.status = AZ_ERROR_INTERNAL,
+                            .offset = AZ_ERROR_NO_OFFSET,
+                            .text = "its archive is larger than it may be: please report this "
+                                    "fault of aizip's"};
+    return false;
 }
 
 static bool encode(az_job *job, az_encoder *e) {
@@ -286,11 +297,10 @@ static bool encode(az_job *job, az_encoder *e) {
     if (!job->out)
         return out_of_memory(job);
     az_output out = {job->out, capacity, 0};
-    while (!done)
-        if (az_encoder_run(e, &in, &out, AZ_FINISH, &done, &job->error) != AZ_OK)
-            return false;
+    if (az_encoder_run(e, &in, &out, AZ_FINISH, &done, &job->error) != AZ_OK)
+        return false;
     job->out_nbytes = out.pos;
-    return true;
+    return done || too_little_room(job);
 }
 
 static bool differs(az_job *job) {

@@ -510,6 +510,10 @@ class Life(Serve):
             self.fails(1, f"cannot serve at 127.0.0.1, port {port}: Address already in use",
                        "serve", "--port", port)
 
+    def test_an_address_that_nobody_can_read(self):
+        with open("/dev/full", "wb") as full:
+            self.fails(1, "stdout: cannot be written: No space left on device", "serve", stdout=full)
+
     def test_usage(self):
         self.assertIn(b"Usage: aizip serve", self.succeeds("serve", "--help").stdout)
         for args in (("--port", "70000"), ("--port", "x"), ("--address", "localhost"), ("--max-size", "0"),
