@@ -49,6 +49,8 @@ typedef struct az_contender {
     az_model_info info;
     az_scorer *scorer;
     az_score windows; /* context, stride and start as they will be used */
+    bool as_archive;  /* a model mixed with the built-in predictor: base compresses with it */
+    az_options base;
 } az_contender;
 
 /* Opens it and loads its weights. name: NULL or AZ_BUILT_IN for the predictor. */

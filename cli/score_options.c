@@ -22,8 +22,9 @@ int az_score_print_help(void) {
           "                  the beginning of a text\n"
           "  --perplexity    llama.cpp's convention: of each whole window the second half\n"
           "                  counts\n"
-          "  --as=archive    what compress would write (the default without -m)\n"
-          "  -1 ... -9       level of the built-in predictor; 5 by default\n"
+          "  --as=archive    what compress would write: the model mixed with the built-in\n"
+          "                  predictor, headers and all (the default without -m)\n"
+          "  -1 ... -9       level of the built-in predictor, and of archives; 5 by default\n"
           "  --no-peers      no comparison with xz, zstd and the built-in predictor\n"
           "  -r              the files in directories too\n"
           "  -T#, --memlimit=SIZE, -q\n"
@@ -34,6 +35,7 @@ int az_score_print_help(void) {
           "Examples:\n"
           "  aizip score -m smollm2-135m book.txt\n"
           "  aizip score -m smollm2-135m --context 512 --stride 256 book.txt\n"
+          "  aizip score -m smollm2-135m --as archive book.txt\n"
           "  aizip score -9 --json *.txt\n"
           "  head -c 40000 book.txt | aizip score -m ./tiny.gguf -\n",
           stdout);
@@ -155,12 +157,10 @@ static int check_score(const az_score_options *opt) {
                      "score takes one model; aizip rank compares several");
     const char *model = opt->models[0]; /* NULL: none */
     bool has_model = model && strcmp(model, AZ_BUILT_IN) != 0;
-    if (has_model && opt->as_archive)
-        return usage(opt, false, "option", "--as=archive",
-                     "archives with a language model are not written by this version yet");
-    if (!has_model && (opt->context || opt->stride || opt->start >= 0 || opt->perplexity))
+    bool alone = has_model && !opt->as_archive;
+    if (!alone && (opt->context || opt->stride || opt->start >= 0 || opt->perplexity))
         return usage(opt, false, "options", "--context, --stride, --start and --perplexity",
-                     "they go with a model, -m");
+                     "they go with a model, -m, by itself");
     if (opt->perplexity && opt->stride)
         return usage(opt, false, "options", "--perplexity and --stride",
                      "windows share nothing in llama.cpp's convention");

@@ -101,7 +101,7 @@ static void print_json_fields(const fields *f) {
 }
 
 void az_print_json_windows(const az_contender *contender) {
-    if (contender->model)
+    if (contender->model && !contender->as_archive)
         printf("\"context\":%u,\"stride\":%u,\"start\":%jd", (unsigned)contender->windows.context,
                (unsigned)contender->windows.stride, (intmax_t)contender->windows.start);
     else
@@ -118,9 +118,9 @@ static void print_json_end(const az_score_options *opt, const az_contender *cont
     printf(",\"model_bytes\":%ju,", (uintmax_t)contender->info.file_nbytes);
     az_print_json_windows(contender);
     printf(",\"convention\":\"%s\",\"level\":%d,\"cost_per_bit\":%ju}\n",
-           !contender->model ? "archive"
-           : opt->perplexity ? "perplexity"
-                             : "windows",
+           !contender->model || contender->as_archive ? "archive"
+           : opt->perplexity                          ? "perplexity"
+                                                      : "windows",
            opt->base.level, (uintmax_t)AZ_COST_BIT);
 }
 
@@ -157,7 +157,7 @@ static void print_csv_row(const fields *f, const az_contender *contender, const 
         printf(",%s", f->field[i].text);
     putchar(',');
     az_print_csv(contender->name);
-    if (contender->model)
+    if (contender->model && !contender->as_archive)
         printf(",%u,%u,%jd\n", (unsigned)contender->windows.context,
                (unsigned)contender->windows.stride, (intmax_t)contender->windows.start);
     else
@@ -175,9 +175,13 @@ void az_show_contender(const az_score_options *opt, const az_contender *contende
     az_print_escaped(stdout, contender->name);
     fputs(" (", stdout);
     az_print_escaped(stdout, contender->info.architecture);
-    printf(", %s, %s bytes), context %u, stride %u, start token %jd", contender->info.type,
-           az_format_number(a, contender->info.file_nbytes), (unsigned)contender->windows.context,
-           (unsigned)contender->windows.stride, (intmax_t)contender->windows.start);
+    printf(", %s, %s bytes)", contender->info.type,
+           az_format_number(a, contender->info.file_nbytes));
+    if (contender->as_archive)
+        printf(", mixed with the built-in predictor, aizip -%d", opt->base.level);
+    else
+        printf(", context %u, stride %u, start token %jd", (unsigned)contender->windows.context,
+               (unsigned)contender->windows.stride, (intmax_t)contender->windows.start);
 }
 
 static void print_quotient(const char *before, uint64_t cost, uint64_t n) {
@@ -221,7 +225,7 @@ static void print_for_people(const az_score_options *opt, const az_contender *co
     az_print_escaped(stdout, row->name);
     printf(": %s bytes, %s characters", az_format_number(a, s->n_bytes),
            az_format_number(b, s->n_characters));
-    if (contender->model)
+    if (contender->model && !contender->as_archive)
         printf(", %s tokens", az_format_number(c, s->n_tokens));
     if (opt->perplexity)
         printf(", %s of them counted", az_format_number(c, s->n_scored));
@@ -230,7 +234,7 @@ static void print_for_people(const az_score_options *opt, const az_contender *co
     print_quotient("\n  bits per byte ", s->cost, row->n_scored_bytes);
     if (!opt->perplexity)
         print_quotient(", per character ", s->cost, s->n_characters);
-    if (contender->model) {
+    if (contender->model && !contender->as_archive) {
         print_quotient(", per token ", s->cost, s->n_scored);
         if (s->n_scored)
             printf("; perplexity %.6g", perplexity_of(s));

@@ -113,6 +113,21 @@ class Figures(Score):
         self.assertEqual(self.json("-1", "a")["model"], "built-in")
         self.assertEqual(self.json("-1", "a")["context"], None)
 
+    def test_as_an_archive_it_is_what_compress_writes_with_the_model(self):
+        for content in (PROSE, b"", b"x", harness.noise(3000)):
+            self.file("a", content)
+            for level in ("-5", "-9"):
+                size = len(self.succeeds(level, "-m", LLAMA, "--no-verify", "-c", "a").stdout)
+                said = self.json(level, "-m", LLAMA, "--as=archive", "a")
+                total = said["total"]
+                self.assertEqual((total["size_bytes"], total["cost"]), (size, size * 8 * COST_BIT))
+                self.assertEqual((total["characters"], total["tokens"]), (len(content), 0)
+                                 if content != harness.noise(3000) else (total["characters"], 0))
+                self.assertEqual((said["convention"], said["context"]), ("archive", None))
+        text = self.succeeds("score", "-m", LLAMA, "--as=archive", "a").stdout.decode()
+        self.assertIn("mixed with the built-in predictor, aizip -5", text)
+        self.assertNotIn("token", text)
+
     def test_quotients_are_of_the_cost(self):
         self.file("a", "Grüße, 3 €\n".encode() * 20)
         for model in (LLAMA, None):
@@ -299,8 +314,7 @@ class CommandLine(Score):
                 ((*m, "--start=320", "a"), "start token 320: the model has 320 tokens"),
                 ((*m, "--perplexity", "--stride=4", "a"), "share nothing"),
                 (("-m", GPT2, "--context=65", "a"), "a context of 65 tokens: 2 to 64"),
-                ((*m, "--as=archive", "a"), "archives with a language model are not written by "
-                                            "this version yet"),
+                ((*m, "--as=archive", "--context=9", "a"), "they go with a model, -m, by itself"),
                 (("--as=x", "a"), "expected archive"),
                 ((*m, *m, "a"), "score takes one model; aizip rank compares several"),
                 (("--context=9", "a"), "they go with a model"),
