@@ -57,7 +57,8 @@ class Install(unittest.TestCase):
                      "share/man/man1/aizip.1", "share/man/man1/unaizip.1",
                      "share/man/man1/aizcat.1", "share/bash-completion/completions/aizip",
                      "share/zsh/site-functions/_aizip",
-                     "share/fish/vendor_completions.d/aizip.fish"):
+                     "share/fish/vendor_completions.d/aizip.fish", "share/doc/aizip/openapi.json",
+                     "share/doc/aizip/primers.md"):
             self.assertTrue((self.prefix / name).exists(), name)
         for name in ("libaizip.a", "libaizip.so", "libaizip.so.0", "libaizip.so." + self.version,
                      "pkgconfig/aizip.pc", "cmake/aizip/aizipConfig.cmake"):

@@ -499,7 +499,7 @@ class Life(Serve):
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0)
-        self.assertIn(b"\nGET /\\x1b[31m: 403, ", said)
+        self.assertRegex(said.decode(), r"(?m)^GET /\\x1b\[31m: 403, ")
         self.assertNotIn(b"secret", said)
 
     def test_a_port_in_use(self):
@@ -513,6 +513,34 @@ class Life(Serve):
     def test_an_address_that_nobody_can_read(self):
         with open("/dev/full", "wb") as full:
             self.fails(1, "stdout: cannot be written: No space left on device", "serve", stdout=full)
+
+    def test_help_and_manual_say_every_option(self):
+        said = self.succeeds("serve", "--help").stdout.decode()
+        manual = (ROOT / "docs" / "aizip.1").read_text().replace("\\-", "-")
+        section = manual[manual.index(".SH SERVING"):manual.index(".SH DICTIONARIES")]
+        source = (ROOT / "cli" / "serve.c").read_text()
+        table = source[source.index("long_options[]"):source.index("static int usage")]
+        names = re.findall(r"\{\"([a-z-]+)\", ('.'|[A-Z_]+)", table)
+        self.assertEqual(len(names), 14)
+        for name, letter in names:
+            if name != "help":
+                short = letter[0] == "'" and name != "memlimit"
+                for text in (said, section):
+                    self.assertRegex(text, rf"(?<!-)-{letter[1]}\b" if short else rf"--{name}\b")
+
+    def test_examples(self):
+        self.file("smollm2-135m.gguf", STORIES.read_bytes())
+        self.file("train.csv", TOPICS.encode())
+        said = self.succeeds("serve", "--help").stdout.decode()
+        for line in said[said.index("Examples:"):].splitlines()[1:]:
+            words = line.split()
+            self.assertEqual(words[0], "aizip")
+            if words[1] != "serve":
+                self.succeeds(*words[1:2], "-q", *words[2:])
+                continue
+            server = self.serve(*["0" if word == "8080" else word for word in words[2:]])
+            self.assertEqual(server.run("compress", TEXT)["state"], "done")
+            self.assertEqual(server.stop(), (0, ""))
 
     def test_usage(self):
         self.assertIn(b"Usage: aizip serve", self.succeeds("serve", "--help").stdout)

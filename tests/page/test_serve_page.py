@@ -1,10 +1,12 @@
 """The page of aizip serve, through all that it does: typing, files, archives, models, classifiers,
 progress and cancel, by mouse and by keyboard, dark and light, on a phone's width, and under axe."""
 
+import json
 import os
 import re
 import time
 
+from openapi_spec_validator import validate
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -315,6 +317,9 @@ class Serve(PageCase):
         self.assertIn(answers[2], ("opaque", "refused"))
         status, _, _ = server.ask("GET", "/api/jobs/1")
         self.assertEqual(status, 404)
+
+    def test_the_description_of_the_endpoints_is_openapi(self):
+        validate(json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8")))
 
     def test_the_server_ends(self):
         server = self.open()
