@@ -231,7 +231,7 @@ static int run(az_serve_options *opt) {
     az_server s = {.opt = opt};
     /* Models take what az_engines_open() is told; jobs the other half. */
     uint64_t half = opt->base.memlimit / 2;
-    s.job_memory = half / JOBS_AT_ONCE;
+    s.job_memory = half / JOBS_AT_ONCE + (opt->base.memlimit != 0); /* 0: no limit */
     opt->base.memlimit -= half;
     if (!az_guard_init(&s.guard, opt)) {
         az_say_error(&opt->base, NULL, "this machine gives no random bytes: %s.", strerror(errno));

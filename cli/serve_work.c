@@ -258,13 +258,12 @@ static bool write_map(az_job *job, const drawing *d, const char *model) {
 static bool set_up(az_server *s, az_job *job, az_encoder **e, drawing *d) {
     const az_job_settings *set = &job->settings;
     az_error *error = &job->error;
-    int64_t memory = s->job_memory < INT64_MAX ? (int64_t)s->job_memory : INT64_MAX;
     uint64_t guessed =
         az_looks_binary(job->in, job->in_nbytes) ? GUESSED_BINARY_NBYTES : GUESSED_NBYTES;
     if (az_encoder_open(e, NULL, error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_LEVEL, set->level, error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_THREADS, s->opt->base.n_threads, error) != AZ_OK ||
-        az_encoder_set(*e, AZ_PARAM_MEMORY_LIMIT, memory, error) != AZ_OK ||
+        az_encoder_set(*e, AZ_PARAM_MEMORY_LIMIT, (int64_t)s->job_memory, error) != AZ_OK ||
         az_encoder_set(*e, AZ_PARAM_CONTENT_SIZE, (int64_t)job->in_nbytes, error) != AZ_OK ||
         (*set->primer && az_encoder_set_primer(*e, set->primer, error) != AZ_OK) ||
         (d && az_encoder_set_surprise(*e, draw, d, guessed, error) != AZ_OK))
@@ -281,11 +280,10 @@ static bool set_up(az_server *s, az_job *job, az_encoder **e, drawing *d) {
     return true;
 }
 
-static bool too_little_room(az_job *job) {
-    job->error = (az_error){.status = AZ_ERROR_INTERNAL,
-                            .offset = AZ_ERROR_NO_OFFSET,
-                            .text = "its archive is larger than it may be: please report this "
-                                    "fault of aizip's"};
+static bool is_our_fault(az_job *job, const char *what) {
+    job->error = (az_error){.status = AZ_ERROR_INTERNAL, .offset = AZ_ERROR_NO_OFFSET};
+    snprintf(job->error.text, sizeof job->error.text,
+             "its archive %s: please report this fault of aizip's", what);
     return false;
 }
 
@@ -300,24 +298,15 @@ static bool encode(az_job *job, az_encoder *e) {
     if (az_encoder_run(e, &in, &out, AZ_FINISH, &done, &job->error) != AZ_OK)
         return false;
     job->out_nbytes = out.pos;
-    return done || too_little_room(job);
+    return done || is_our_fault(job, "is larger than it may be");
 }
 
-static bool differs(az_job *job) {
-    job->error = (az_error){.status = AZ_ERROR_INTERNAL,
-                            .offset = AZ_ERROR_NO_OFFSET,
-                            .text = "its archive does not decode to the same bytes: please report "
-                                    "this fault of aizip's"};
-    return false;
-}
-
-/* Gives a decoder of archive[0..n_bytes). */
+/* A decoder that works for the job. */
 static bool open_decoder(az_server *s, az_job *job, az_decoder **d) {
     az_error *error = &job->error;
-    int64_t memory = s->job_memory < INT64_MAX ? (int64_t)s->job_memory : INT64_MAX;
     if (az_decoder_open(d, NULL, error) != AZ_OK ||
         az_decoder_set(*d, AZ_PARAM_THREADS, s->opt->base.n_threads, error) != AZ_OK ||
-        az_decoder_set(*d, AZ_PARAM_MEMORY_LIMIT, memory, error) != AZ_OK)
+        az_decoder_set(*d, AZ_PARAM_MEMORY_LIMIT, (int64_t)s->job_memory, error) != AZ_OK)
         return false;
     az_decoder_set_engines(*d, find_engine, s);
     az_decoder_set_progress(*d, az_job_progress, job);
@@ -335,12 +324,12 @@ static bool verify(az_server *s, az_job *job) {
         az_output out = {buf, CHUNK_NBYTES, 0};
         ok = az_decoder_run(d, &in, &out, AZ_FINISH, &done, &job->error) == AZ_OK;
         if (ok && (out.pos > job->in_nbytes - at || memcmp(buf, job->in + at, out.pos) != 0))
-            ok = differs(job);
+            ok = is_our_fault(job, "does not decode to it");
         at += out.pos;
     }
     az_decoder_close(&d);
     free(buf);
-    return ok && (at == job->in_nbytes || differs(job));
+    return ok && (at == job->in_nbytes || is_our_fault(job, "does not decode to all of it"));
 }
 
 static bool write_compressed(az_job *job, const char *model) {
