@@ -17,13 +17,19 @@ class Server:
         self.process = subprocess.Popen(
             [AIZIP, "serve", "--json", *map(str, args)], cwd=cwd, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C", **(env or {})),
-            preexec_fn=ignored and (lambda: signal.signal(ignored, signal.SIG_IGN)))
+            preexec_fn=lambda: Server.signals(ignored))
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(self.process.communicate()[1].decode())
         said = json.loads(line)
         self.url, self.port, self.token = said["url"], said["port"], said["token"]
         self.host = f"127.0.0.1:{self.port}"
+
+    @staticmethod
+    def signals(ignored):
+        """As a shell in front of somebody has them, however these tests were started."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
 
     def stop(self, number=signal.SIGINT):
         """Ends it; returns its exit code and what it said on stderr."""
