@@ -11,6 +11,7 @@
  *   sink.c      output: a temporary file that becomes the real one at the end
  *   signals.c   removes that temporary file when the program is stopped
  *   transcode.c compress, decompress, test: source -> library -> sink
+ *   together.c  small files at once, with a language model
  *   verify.c    decodes what was just written
  *   progress.c  the line on a terminal that says how far it is
  *   compare.c   -v: the same file through gzip, xz and zstd
@@ -32,6 +33,7 @@
 #ifndef AZ_CLI_H
 #define AZ_CLI_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,6 +94,7 @@ typedef struct az_options {
     bool recursive;
     bool json;
     bool salvage;
+    bool is_trial; /* what fails is done again: errors are not said, progress is not shown */
     bool help;
     bool version;
     int verbosity;      /* 0; +1 for each -v, -1 for each -q */
@@ -276,11 +279,19 @@ void az_sink_close(az_sink *sink);
 /* ---- signals.c -------------------------------------------------------- */
 
 void az_signals_init(void);
-/* Between these two, signals that would stop the program wait. */
-void az_signals_block(void);
-void az_signals_unblock(void);
-/* The file that a signal removes; NULL: none. The path is copied. */
-void az_signals_set_temp(const char *path);
+/* Between these two, signals that would stop the program wait, in this thread and those that it
+ * starts. */
+void az_signals_block(sigset_t *before);
+void az_signals_restore(const sigset_t *before);
+/* With signals blocked: waits for one that would stop the program, and returns it, or 0. */
+int az_signals_wait(double seconds);
+/* Removes temporary files, and ends the program as the signal would have. */
+_Noreturn void az_signals_end(int signal_number);
+/* Between these two a temporary file is made, or gets its name. From then on a signal removes it,
+ * until it is forgotten; path NULL: none was made. The path is copied; errno stays as it is. */
+void az_signals_begin_temp(sigset_t *before);
+void az_signals_end_temp(const sigset_t *before, const char *path);
+void az_signals_forget_temp(const char *path);
 
 /* ---- progress.c ------------------------------------------------------- */
 
@@ -363,6 +374,10 @@ int az_interact(const az_options *opt);
 
 /* An az_file_fn: compresses, decompresses or tests one file. */
 int az_transcode(void *opaque, const az_options *opt, const char *name, bool *stop);
+/* The same for all files of the command line, small ones at once; together.c. */
+int az_transcode_together(const az_options *opt);
+/* Whether that is of use. */
+bool az_goes_together(const az_options *opt);
 /* Level, threads, limits into a new handle. */
 int az_decoder_setup(az_decoder **decoder, const az_options *opt, const char *name);
 
@@ -437,7 +452,8 @@ bool az_model_name_is_valid(const char *name);
 
 /* ---- engines.c -------------------------------------------------------- */
 
-/* opt must stay where it is. Nothing is loaded yet. Returns an exit code. */
+/* opt must stay where it is. Nothing is loaded yet. Returns an exit code. The engines may be used by
+ * several threads. */
 int az_engines_open(az_engines **out, const az_options *opt);
 void az_engines_close(az_engines **engines); /* takes NULL */
 /* The model of -m, which there is, and what archives call it. */

@@ -5,6 +5,7 @@
  */
 #include "cli.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +15,12 @@ typedef struct loaded {
     az_model *model;
     az_engine *engine;
     uint8_t hash[HASH_NBYTES]; /* the start of its SHA-256 */
+    char *path;                /* NULL: not known */
 } loaded;
 
 struct az_engines {
     const az_options *opt;
+    pthread_mutex_t lock; /* guards what follows; held while a model is loaded */
     loaded items[ENGINES_MAX];
     int n;
     az_model *named; /* -m, opened */
@@ -32,6 +35,7 @@ int az_engines_open(az_engines **out, const az_options *opt) {
         return AZ_EXIT_MEMORY;
     }
     (*out)->opt = opt;
+    pthread_mutex_init(&(*out)->lock, NULL);
     return AZ_EXIT_OK;
 }
 
@@ -44,9 +48,11 @@ void az_engines_close(az_engines **out) {
         az_engine_close(&e->items[i].engine);
         if (e->items[i].model != e->named)
             az_model_close(&e->items[i].model);
+        free(e->items[i].path);
     }
     az_model_close(&e->named);
     free(e->named_path);
+    pthread_mutex_destroy(&e->lock);
     free(e);
 }
 
@@ -104,7 +110,7 @@ static int open_named(az_engines *e) {
     return az_say_library_error(e->opt, e->opt->model, &error);
 }
 
-int az_engines_named(az_engines *e, az_engine **engine, const char **name) {
+static int get_named(az_engines *e, az_engine **engine, const char **name) {
     uint8_t hash[SUM_NBYTES];
     az_error error = {.status = AZ_OK};
     int rc = open_named(e);
@@ -119,6 +125,13 @@ int az_engines_named(az_engines *e, az_engine **engine, const char **name) {
     if (load(e, e->named, hash, engine, &error) == AZ_OK)
         return AZ_EXIT_OK;
     return az_say_library_error(e->opt, e->opt->model, &error);
+}
+
+int az_engines_named(az_engines *e, az_engine **engine, const char **name) {
+    pthread_mutex_lock(&e->lock);
+    int rc = get_named(e, engine, name);
+    pthread_mutex_unlock(&e->lock);
+    return rc;
 }
 
 /* ---- Finding by hash ------------------------------------------------------ */
@@ -138,15 +151,27 @@ static az_engine *try_path(az_engines *e, const char *path, const uint8_t *hash,
     return engine;
 }
 
-az_engine *az_engines_at(az_engines *e, const char *path, az_error *error) {
+static az_engine *get_at(az_engines *e, const char *path, az_error *error) {
     uint8_t hash[SUM_NBYTES];
     az_model *model = NULL;
+    for (int i = 0; i < e->n; i++)
+        if (e->items[i].path && strcmp(e->items[i].path, path) == 0)
+            return e->items[i].engine;
     if (az_model_open(&model, path, NULL, error) != AZ_OK)
         return NULL;
     az_model_sha256(model, hash);
     az_engine *engine = have(e, hash);
     if (engine || load(e, model, hash, &engine, error) != AZ_OK)
         az_model_close(&model);
+    else
+        e->items[e->n - 1].path = strdup(path); /* without memory it is hashed again */
+    return engine;
+}
+
+az_engine *az_engines_at(az_engines *e, const char *path, az_error *error) {
+    pthread_mutex_lock(&e->lock);
+    az_engine *engine = get_at(e, path, error);
+    pthread_mutex_unlock(&e->lock);
     return engine;
 }
 
@@ -190,8 +215,7 @@ static void say_how(const az_engines *e, const uint8_t *hash, const char *name, 
                  shown, hex);
 }
 
-az_engine *az_engines_find(void *opaque, const uint8_t *hash, const char *name, az_error *error) {
-    az_engines *e = opaque;
+static az_engine *find(az_engines *e, const uint8_t *hash, const char *name, az_error *error) {
     az_engine *engine = have(e, hash);
     if (engine || e->n == ENGINES_MAX)
         return engine;
@@ -209,5 +233,13 @@ az_engine *az_engines_find(void *opaque, const uint8_t *hash, const char *name, 
     engine = search(e, hash, name, error);
     if (!engine && error->status == AZ_OK)
         say_how(e, hash, name, error);
+    return engine;
+}
+
+az_engine *az_engines_find(void *opaque, const uint8_t *hash, const char *name, az_error *error) {
+    az_engines *e = opaque;
+    pthread_mutex_lock(&e->lock);
+    az_engine *engine = find(e, hash, name, error);
+    pthread_mutex_unlock(&e->lock);
     return engine;
 }

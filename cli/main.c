@@ -38,7 +38,9 @@ static int run_transcode(az_options *opt) {
     if (rc == AZ_EXIT_OK)
         rc = az_engines_open(&opt->engines, opt);
     if (rc == AZ_EXIT_OK)
-        rc = opt->interactive ? az_interact(opt) : az_walk(opt, az_transcode, NULL);
+        rc = opt->interactive        ? az_interact(opt)
+             : az_goes_together(opt) ? az_transcode_together(opt)
+                                     : az_walk(opt, az_transcode, NULL);
     az_engines_close(&opt->engines);
     az_file_text_free(&dictionary);
     return rc;

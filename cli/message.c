@@ -64,6 +64,7 @@ static void say(const char *prefix, const char *name, const char *format, va_lis
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
+    flockfile(stderr);
     fputs(prefix, stderr);
     if (name) {
         az_print_escaped(stderr, name);
@@ -71,11 +72,12 @@ static void say(const char *prefix, const char *name, const char *format, va_lis
     }
     az_print_escaped(stderr, text ? text : format);
     fputc('\n', stderr);
+    funlockfile(stderr);
     free(text);
 }
 
 void az_say_error(const az_options *opt, const char *name, const char *format, ...) {
-    if (opt->verbosity < -1)
+    if (opt->verbosity < -1 || opt->is_trial)
         return;
     va_list args;
     va_start(args, format);

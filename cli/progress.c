@@ -18,13 +18,14 @@ double az_now(void) {
 
 void az_progress_start(az_progress *progress, const az_options *opt, const char *verb,
                        const char *name, uint64_t n_bytes) {
-    *progress = (az_progress){.name = name,
-                              .verb = verb,
-                              .n_bytes = n_bytes,
-                              .decoding = opt->mode != AZ_MODE_COMPRESS &&
-                                          opt->mode != AZ_MODE_MODEL && opt->mode != AZ_MODE_SCORE,
-                              .shown = opt->verbosity >= 0 && isatty(STDERR_FILENO),
-                              .started = az_now()};
+    *progress =
+        (az_progress){.name = name,
+                      .verb = verb,
+                      .n_bytes = n_bytes,
+                      .decoding = opt->mode != AZ_MODE_COMPRESS && opt->mode != AZ_MODE_MODEL &&
+                                  opt->mode != AZ_MODE_SCORE,
+                      .shown = opt->verbosity >= 0 && !opt->is_trial && isatty(STDERR_FILENO),
+                      .started = az_now()};
     progress->last_drawn = progress->started + FIRST_SECONDS - REDRAW_SECONDS;
 }
 

@@ -3,10 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -195,20 +193,6 @@ static int say_address(const az_server *s) {
     return AZ_EXIT_OK;
 }
 
-/* Until a signal comes that would end the program. What the caller ignores (nohup) stays ignored. */
-static void wait_for_signal(az_http *http) {
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct timespec second = {.tv_sec = 1};
-    struct sigaction action;
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-        if (sigaction(ending[i], NULL, &action) != 0 || action.sa_handler != SIG_IGN)
-            sigaddset(&set, ending[i]);
-    while (sigtimedwait(&set, NULL, &second) < 0)
-        az_http_sweep(http);
-}
-
 static int serve(az_server *s) {
     const az_serve_options *opt = s->opt;
     az_http *http = NULL;
@@ -221,8 +205,8 @@ static int serve(az_server *s) {
     int rc = az_http_open(&http, s);
     if (rc == AZ_EXIT_OK)
         rc = say_address(s);
-    if (rc == AZ_EXIT_OK)
-        wait_for_signal(http);
+    while (rc == AZ_EXIT_OK && az_signals_wait(1) == 0)
+        az_http_sweep(http);
     az_http_close(&http);
     return rc;
 }
@@ -237,7 +221,8 @@ static int run(az_serve_options *opt) {
         az_say_error(&opt->base, NULL, "this machine gives no random bytes: %s.", strerror(errno));
         return AZ_EXIT_FILE;
     }
-    az_signals_block(); /* in all threads: this one waits for them */
+    sigset_t before;
+    az_signals_block(&before); /* in all threads: this one waits for them */
     int rc = az_work_open(&s);
     if (rc == AZ_EXIT_OK)
         rc = serve(&s);
@@ -246,7 +231,7 @@ static int run(az_serve_options *opt) {
         _exit(rc);
     }
     az_work_close(&s);
-    az_signals_unblock();
+    az_signals_restore(&before);
     return rc;
 }
 

@@ -162,7 +162,6 @@ enum { SERVE_MAP_NBYTES = 64 << 10 };
 
 typedef struct az_served_model {
     char *path, *name;
-    az_engine *engine; /* NULL: not loaded yet. Under the lock of the engines */
 } az_served_model;
 
 typedef struct az_served_classifier {
@@ -180,7 +179,6 @@ typedef struct az_server {
     size_t n_models;
     az_served_classifier *classifiers; /* [n_classifiers] */
     size_t n_classifiers;
-    pthread_mutex_t engines_lock;
     az_engines *engines;
     uint64_t job_memory; /* for one, 0: no limit */
 } az_server;

@@ -93,7 +93,6 @@ static int open_classifier(az_server *s, az_served_classifier *c, const char *pa
 
 int az_work_open(az_server *s) {
     const az_serve_options *opt = s->opt;
-    pthread_mutex_init(&s->engines_lock, NULL);
     int rc = az_engines_open(&s->engines, &opt->base);
     if (rc == AZ_EXIT_OK)
         rc = open_models(s);
@@ -117,27 +116,6 @@ void az_work_close(az_server *s) {
     free(s->classifiers);
     free(s->models);
     az_engines_close(&s->engines);
-    pthread_mutex_destroy(&s->engines_lock);
-}
-
-/* ---- Models ----------------------------------------------------------------------- */
-
-static az_engine *engine_of(az_server *s, az_served_model *model, az_error *error) {
-    pthread_mutex_lock(&s->engines_lock);
-    if (!model->engine)
-        model->engine = az_engines_at(s->engines, model->path, error);
-    pthread_mutex_unlock(&s->engines_lock);
-    return model->engine;
-}
-
-/* An az_find_engine_fn. */
-static az_engine *find_engine(void *opaque, const uint8_t *hash, const char *name,
-                              az_error *error) {
-    az_server *s = opaque;
-    pthread_mutex_lock(&s->engines_lock);
-    az_engine *engine = az_engines_find(s->engines, hash, name, error);
-    pthread_mutex_unlock(&s->engines_lock);
-    return engine;
 }
 
 /* ---- JSON --------------------------------------------------------------------------- */
@@ -271,7 +249,7 @@ static bool set_up(az_server *s, az_job *job, az_encoder **e, drawing *d) {
     if (set->model >= 0) {
         char name[64];
         az_served_model *model = &s->models[set->model];
-        az_engine *engine = engine_of(s, model, error);
+        az_engine *engine = az_engines_at(s->engines, model->path, error);
         snprintf(name, sizeof name, "%s", model->name);
         if (!engine || az_encoder_set_engine(*e, engine, name, error) != AZ_OK)
             return false;
@@ -308,7 +286,7 @@ static bool open_decoder(az_server *s, az_job *job, az_decoder **d) {
         az_decoder_set(*d, AZ_PARAM_THREADS, s->opt->base.n_threads, error) != AZ_OK ||
         az_decoder_set(*d, AZ_PARAM_MEMORY_LIMIT, (int64_t)s->job_memory, error) != AZ_OK)
         return false;
-    az_decoder_set_engines(*d, find_engine, s);
+    az_decoder_set_engines(*d, az_engines_find, s->engines);
     az_decoder_set_progress(*d, az_job_progress, job);
     return true;
 }

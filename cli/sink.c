@@ -117,13 +117,10 @@ static int open_temp(az_sink *sink, const az_options *opt) {
         sink->temp_path = NULL;
         return fail_memory(opt, sink->name);
     }
-    az_signals_block();
+    sigset_t before;
+    az_signals_begin_temp(&before);
     sink->fd = mkostemp(sink->temp_path, O_CLOEXEC);
-    if (sink->fd >= 0)
-        az_signals_set_temp(sink->temp_path);
-    int saved = errno;
-    az_signals_unblock();
-    errno = saved;
+    az_signals_end_temp(&before, sink->fd >= 0 ? sink->temp_path : NULL);
     if (sink->fd >= 0)
         return AZ_EXIT_OK;
     free(sink->temp_path);
@@ -260,7 +257,7 @@ int az_sink_commit(az_sink *sink, const az_options *opt, const az_source *source
             fail(opt, sink->name, "cannot be given its name");
         return AZ_EXIT_FILE;
     }
-    az_signals_set_temp(NULL);
+    az_signals_forget_temp(sink->temp_path);
     free(sink->temp_path);
     sink->temp_path = NULL;
     return opt->remove_source ? sync_directory(sink, opt) : AZ_EXIT_OK;
@@ -272,7 +269,7 @@ void az_sink_close(az_sink *sink) {
     sink->fd = -1;
     if (sink->temp_path) {
         unlink(sink->temp_path);
-        az_signals_set_temp(NULL);
+        az_signals_forget_temp(sink->temp_path);
     }
     free(sink->temp_path);
     free(sink->path);

@@ -34,11 +34,10 @@ int az_whole_file_open(az_whole_file *file, const az_options *opt, const char *p
     if (!file->temp_path)
         return failed(file, opt, ENOMEM);
     snprintf(file->temp_path, n, "%s.XXXXXX", path);
-    az_signals_block();
+    sigset_t before;
+    az_signals_begin_temp(&before);
     int fd = mkstemp(file->temp_path);
-    if (fd >= 0)
-        az_signals_set_temp(file->temp_path);
-    az_signals_unblock();
+    az_signals_end_temp(&before, fd >= 0 ? file->temp_path : NULL);
     if (fd < 0) {
         free(file->temp_path);
         file->temp_path = NULL;
@@ -70,16 +69,12 @@ int az_whole_file_commit(az_whole_file *file, const az_options *opt) {
         return failed(file, opt, errno);
     if (!file->temp_path)
         return AZ_EXIT_OK;
-    az_signals_block();
-    rc = rename(file->temp_path, file->path);
-    int number = errno;
-    if (rc == 0) {
-        az_signals_set_temp(NULL);
-        free(file->temp_path);
-        file->temp_path = NULL;
-    }
-    az_signals_unblock();
-    return rc == 0 ? AZ_EXIT_OK : failed(file, opt, number);
+    if (rename(file->temp_path, file->path) != 0)
+        return failed(file, opt, errno);
+    az_signals_forget_temp(file->temp_path);
+    free(file->temp_path);
+    file->temp_path = NULL;
+    return AZ_EXIT_OK;
 }
 
 void az_whole_file_drop(az_whole_file *file) {
@@ -88,7 +83,7 @@ void az_whole_file_drop(az_whole_file *file) {
     file->stream = NULL;
     if (file->temp_path) {
         unlink(file->temp_path);
-        az_signals_set_temp(NULL);
+        az_signals_forget_temp(file->temp_path);
         free(file->temp_path);
         file->temp_path = NULL;
     }

@@ -6,6 +6,9 @@ import base64
 import json
 import os
 import shutil
+import signal
+import subprocess
+import time
 import unittest
 
 import harness
@@ -19,6 +22,11 @@ NOWHERE = {"AIZIP_MODELS": "/nonexistent", "LLAMA_CACHE": "/nonexistent", "HF_HU
 MODEL = os.environ.get("AIZIP_TEST_MODEL")
 
 
+def default_signals():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Archives(Case):
     def test_files_come_back(self):
         contents = {"story": STORY * 20, "empty": b"", "one": b"x", "noise": noise(3000), "text": TEXT,
@@ -30,6 +38,60 @@ class Archives(Case):
             self.assertEqual(self.succeeds("-dc", "-m", STORIES, name + ".aiz").stdout, content, name)
         self.assertLess((self.dir / "story.aiz").stat().st_size, 140)
         self.succeeds("-t", "-m", STORIES, *(name + ".aiz" for name in contents))
+
+    def test_many_small_files_at_once_are_each_as_alone(self):
+        contents = {f"f{k:02}": STORY[k:] * (k % 5) + noise(k, k) for k in range(24)}
+        contents["large"] = TEXT * 4  # goes by itself
+        for name, content in contents.items():
+            self.file(name, content)
+        alone = {name: self.succeeds("-m", STORIES, "--no-verify", "-c", name).stdout for name in contents}
+        environment = {"AIZIP_MODELS": str(ROOT / "tests" / "models")}
+        for threads in ("-T1", "-T2"):
+            self.succeeds("-f", threads, "-m", STORIES, "--rm", *contents)
+            self.assertEqual(self.names(), sorted(name + ".aiz" for name in contents))
+            for name in contents:
+                self.assertEqual((self.dir / (name + ".aiz")).read_bytes(), alone[name], name)
+            self.succeeds("-t", *(name + ".aiz" for name in contents), env=environment)
+            self.succeeds("-d", threads, "--rm", *(name + ".aiz" for name in contents), env=environment)
+            for name, content in contents.items():
+                self.assertEqual((self.dir / name).read_bytes(), content, name)
+        self.succeeds("-r", "-m", STORIES, ".")
+        self.assertEqual(self.names(), sorted([*contents, *(name + ".aiz" for name in contents)]))
+        self.succeeds("-d", "-r", "-f", ".", env=environment)
+
+    def test_one_bad_file_among_many_is_named_once(self):
+        for k in range(6):
+            self.file(f"f{k}", STORY)
+        self.file("f3.aiz", b"mine")
+        result = self.fails(1, "f3.aiz: ", "-m", STORIES, *(f"f{k}" for k in range(6)))
+        self.assertIn(b"exists", result.stderr)
+        self.assertEqual((self.dir / "f3.aiz").read_bytes(), b"mine")
+        self.assertEqual([n for n in self.names() if n.startswith(".")], [])
+        archives = [f"f{k}.aiz" for k in (0, 1, 2, 4, 5)]
+        damaged = bytearray((self.dir / "f2.aiz").read_bytes())
+        damaged[-40] ^= 1
+        self.file("f2.aiz", bytes(damaged))
+        for k in range(6):
+            (self.dir / f"f{k}").unlink()
+        self.fails(3, "f2.aiz: ", "-d", *archives, env={"AIZIP_MODELS": str(ROOT / "tests" / "models")})
+        self.assertEqual([n for n in self.names() if n[-4:] != ".aiz"], ["f0", "f1", "f4", "f5"])
+        self.fails(1, "no-such-file: ", "-f", "-m", STORIES, "f0", "no-such-file", "f1")
+        self.fails(1, "no-model", "-f", "-m", "no-model", "f0", "f1")
+
+    def test_a_signal_among_many_leaves_no_half_made_file(self):
+        for k in range(12):
+            self.file(f"f{k}", STORY * 200)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for delay in (0.1, 0.3, 0.6):
+                with subprocess.Popen([harness.AIZIP, "-f", "-m", STORIES, *(f"f{k}" for k in range(12))],
+                                      cwd=self.dir, stderr=subprocess.PIPE, preexec_fn=default_signals) as process:
+                    time.sleep(delay)
+                    process.send_signal(number)
+                    self.assertIn(process.wait(60), (-number, 0))
+                    self.assertEqual(process.stderr.read(), b"")
+                self.assertEqual([n for n in self.names() if n.startswith(".")], [])
+        for name in (n for n in self.names() if n.endswith(".aiz")):
+            self.assertEqual(self.succeeds("-dc", "-m", STORIES, name).stdout, STORY * 200)
 
     def test_levels_lanes_and_windows(self):
         self.file("story", STORY * 3)
