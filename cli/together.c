@@ -1,6 +1,6 @@
 /*
  * Small files at once, with a language model: its weights are read from memory once for all of them,
- * so that ten take little longer than one. Each archive is what it would be alone. Whatever does not
+ * instead of once for each. Each archive is what it would be alone. Whatever does not
  * go well here is done again, one file after the other as all others are, and then errors are said.
  */
 #include "cli.h"
@@ -62,13 +62,14 @@ static int read_file(void *opaque, uint64_t offset, void *buf, size_t n_bytes) {
     return fseeko(f, (off_t)offset, SEEK_SET) != 0 || fread(buf, 1, n_bytes, f) != n_bytes;
 }
 
-/* Whether an archive needs a language model. */
+/* Whether it is an archive that needs a language model. Pipes are not touched. */
 static bool needs_model(const char *name) {
     az_archive_info info;
     struct stat st;
+    if (stat(name, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
     FILE *f = fopen(name, "rb");
-    bool ok = f && fstat(fileno(f), &st) == 0 &&
-              az_archive_read(&info, read_file, f, (uint64_t)st.st_size, NULL) == AZ_OK;
+    bool ok = f && az_archive_read(&info, read_file, f, (uint64_t)st.st_size, NULL) == AZ_OK;
     if (f)
         fclose(f);
     return ok && info.method == 2;

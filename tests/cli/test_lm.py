@@ -59,6 +59,21 @@ class Archives(Case):
         self.assertEqual(self.names(), sorted([*contents, *(name + ".aiz" for name in contents)]))
         self.succeeds("-d", "-r", "-f", ".", env=environment)
 
+    def test_a_pipe_among_many_is_read_once(self):
+        self.file("story", STORY)
+        archive = self.succeeds("-m", STORIES, "-c", "story").stdout
+        self.succeeds("-m", STORIES, "story")
+        (self.dir / "story").unlink()
+        os.mkfifo(self.dir / "pipe.aiz")
+        with subprocess.Popen([harness.AIZIP, "-d", "-f", "pipe.aiz", "story.aiz"], cwd=self.dir,
+                              env=dict(os.environ, AIZIP_MODELS=str(ROOT / "tests" / "models")),
+                              stderr=subprocess.PIPE) as process:
+            with open(self.dir / "pipe.aiz", "wb") as pipe:
+                pipe.write(archive)
+            self.assertEqual((process.wait(60), process.stderr.read()), (0, b""))
+        for name in ("pipe", "story"):
+            self.assertEqual((self.dir / name).read_bytes(), STORY)
+
     def test_one_bad_file_among_many_is_named_once(self):
         for k in range(6):
             self.file(f"f{k}", STORY)
