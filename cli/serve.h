@@ -95,6 +95,7 @@ typedef struct az_job {
     uint64_t id;
     uint8_t *in; /* [in_nbytes], room for in_capacity */
     size_t in_nbytes, in_capacity;
+    bool is_short; /* takes little time */
 
     /* Written by the worker before `state` says that it is done. */
     uint8_t *out; /* an archive, or a file */
@@ -188,6 +189,9 @@ int az_work_open(az_server *server);
 void az_work_close(az_server *server);
 /* An az_work_fn; opaque is the server. */
 void az_work(void *opaque, az_job *job);
+/* Whether a job, whose input is there, takes little time: of an archive by what it says of itself, to
+ * which decoding keeps. */
+bool az_work_is_short(const az_job *job);
 /* The most that a job of this kind takes in. */
 uint64_t az_work_max_nbytes(const az_server *server, az_job_kind kind);
 /* The most that the job's result takes. */

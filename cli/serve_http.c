@@ -57,6 +57,8 @@ typedef struct exchange {
     az_job *job;       /* that its body is for */
     const char *wrong; /* NULL, or why the body can't be taken */
     int wrong_status;
+    az_answer refusal; /* status 0, or what is said at the end of the body: a client that is still
+                          sending may not hear it before */
 } exchange;
 
 /* ---- Connections -------------------------------------------------------------------- */
@@ -225,6 +227,8 @@ static az_request request_of(const az_http *http, struct MHD_Connection *mhd, co
  * given at its end. */
 static enum MHD_Result take(az_http *http, exchange *x, const char *data, size_t n) {
     az_job *job = x->job;
+    if (x->refusal.status)
+        return MHD_YES;
     if (x->wrong || !job)
         return MHD_NO; /* it was told nothing yet, but goes on for ever */
     size_t max = (size_t)az_work_max_nbytes(http->server, job->settings.kind);
@@ -252,6 +256,11 @@ static enum MHD_Result take(az_http *http, exchange *x, const char *data, size_t
 
 static az_answer start(exchange *x) {
     az_job *job = x->job;
+    if (x->refusal.status) {
+        az_answer refusal = x->refusal;
+        x->refusal = (az_answer){0};
+        return refusal;
+    }
     x->job = NULL;
     if (x->wrong) {
         az_job_release(job);
@@ -261,7 +270,7 @@ static az_answer start(exchange *x) {
 }
 
 /* An MHD_AccessHandlerCallback: called when the headers are there, for each part of the body, and
- * at its end. Refusals go out at once. */
+ * at its end. Refusals go out at once, but for that there is no room now. */
 static enum MHD_Result handle(void *opaque, struct MHD_Connection *mhd, const char *path,
                               const char *method, const char *version, const char *data,
                               size_t *n_bytes, void **context) {
@@ -279,6 +288,10 @@ static enum MHD_Result handle(void *opaque, struct MHD_Connection *mhd, const ch
             return MHD_YES;
         x->routed = true;
         az_answer answer = az_route(http->server, &r, &x->job);
+        if (answer.status == 503 && r.n_bytes <= max) {
+            x->refusal = answer;
+            return MHD_YES;
+        }
         return answer.status ? give(http, mhd, &r, answer) : MHD_YES;
     }
     if (*n_bytes) {
@@ -298,6 +311,8 @@ static void completed(void *opaque, struct MHD_Connection *mhd, void **context,
     *context = NULL;
     if (x && x->job)
         az_job_release(x->job);
+    if (x)
+        az_answer_free(&x->refusal);
     free(x);
     connection *c = connection_of(mhd);
     pthread_mutex_lock(&http->lock);

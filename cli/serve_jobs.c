@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { N_WORKERS = 4, SHORT_NBYTES = 64 << 10, KEPT_SECONDS = 600, CLOSE_SECONDS = 3 };
+enum { N_WORKERS = 4, KEPT_SECONDS = 600, CLOSE_SECONDS = 3 };
 
 struct az_jobs {
     pthread_mutex_t lock; /* guards all that follows, but for what is set once */
@@ -35,10 +35,6 @@ typedef struct worker {
 
 static bool has_ended(const az_job *job) {
     return job->state >= AZ_JOB_DONE;
-}
-
-static bool is_short(const az_job *job) {
-    return job->settings.model < 0 && job->in_nbytes <= SHORT_NBYTES;
 }
 
 /* ---- Under the lock ------------------------------------------------------------ */
@@ -72,16 +68,23 @@ static void drop_old(az_jobs *jobs, double now) {
     }
 }
 
-/* Counts n bytes more, finished jobs making room. */
+static bool may_go(const az_job *job) {
+    return has_ended(job) && job->n_users == 1;
+}
+
+/* Counts n bytes more, finished jobs making room, if that helps. */
 static bool hold(az_jobs *jobs, uint64_t n_bytes) {
     drop_old(jobs, az_now());
-    while (n_bytes > jobs->max_held_nbytes - jobs->held_nbytes) {
+    uint64_t needed = jobs->held_nbytes; /* less what can go: */
+    for (az_job *job = jobs->first; job; job = job->next)
+        needed -= may_go(job) ? job->held_nbytes : 0;
+    if (needed > jobs->max_held_nbytes || n_bytes > jobs->max_held_nbytes - needed)
+        return false;
+    while (jobs->held_nbytes > jobs->max_held_nbytes - n_bytes) {
         az_job *oldest = NULL;
         for (az_job *job = jobs->first; job; job = job->next)
-            if (has_ended(job) && job->n_users == 1 && (!oldest || job->touched < oldest->touched))
+            if (may_go(job) && (!oldest || job->touched < oldest->touched))
                 oldest = job;
-        if (!oldest)
-            return false;
         take_out(oldest);
     }
     jobs->held_nbytes += n_bytes;
@@ -90,7 +93,7 @@ static bool hold(az_jobs *jobs, uint64_t n_bytes) {
 
 static az_job *next_job(const az_jobs *jobs, bool only_short) {
     for (az_job *job = jobs->first; job; job = job->next)
-        if (job->state == AZ_JOB_WAITING && (!only_short || is_short(job)))
+        if (job->state == AZ_JOB_WAITING && (!only_short || job->is_short))
             return job;
     return NULL;
 }

@@ -330,6 +330,7 @@ static az_answer new_job(az_server *s, const az_request *r, az_job **job) {
 }
 
 az_answer az_route_started(az_job *job) {
+    job->is_short = az_work_is_short(job);
     uint64_t id = az_job_start(job);
     writing w;
     if (!id)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum {
+    SHORT_NBYTES = 64 << 10,
     STRIP_COLUMNS = 600,
     GUESSED_NBYTES = 16 << 10,       /* of a text, what was likelier is said for so much; */
     GUESSED_BINARY_NBYTES = 4 << 10, /* where all is as likely, to find it takes longest */
@@ -83,6 +84,11 @@ static int open_classifier(az_server *s, az_served_classifier *c, const char *pa
                                      .opaque = c};
     c->name = slash ? slash + 1 : path;
     pthread_mutex_init(&c->lock, NULL);
+    for (const az_served_classifier *other = s->classifiers; other < c; other++)
+        if (strcmp(other->name, c->name) == 0) {
+            az_say_error(opt, path, "another classifier is called so, too; rename one of them.");
+            return AZ_EXIT_USAGE;
+        }
     int rc = az_file_text_read(&file, opt, path);
     if (rc == AZ_EXIT_OK && az_classifier_load(&c->classifier, file.data, file.n_bytes, &options,
                                                NULL, &error) != AZ_OK)
@@ -503,6 +509,20 @@ static bool classify(az_server *s, az_job *job) {
 }
 
 /* ---- Any job --------------------------------------------------------------------------------- */
+
+bool az_work_is_short(const az_job *job) {
+    const az_job_settings *set = &job->settings;
+    az_archive_info info;
+    switch (set->kind) {
+    case AZ_JOB_COMPRESS:
+    case AZ_JOB_COMPARE: return set->model < 0 && job->in_nbytes <= SHORT_NBYTES;
+    case AZ_JOB_DECOMPRESS:
+        return describe(&info, (az_text){job->in, job->in_nbytes}, NULL) && info.method == 1 &&
+               info.content_nbytes <= SHORT_NBYTES;
+    case AZ_JOB_CLASSIFY: break;
+    }
+    return false;
+}
 
 uint64_t az_work_max_nbytes(const az_server *s, az_job_kind kind) {
     uint64_t max = s->opt->max_nbytes;

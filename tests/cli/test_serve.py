@@ -356,6 +356,24 @@ class Limits(Serve):
             self.assertEqual(server.wait(job)["state"], "cancelled")
         self.assertEqual(server.run("compress", noise(100000))["state"], "done")
 
+    def test_small_archives_that_take_long_stall_none_either(self):
+        server = self.serve("-m", STORIES)
+        self.file("large", TEXT * 100)
+        archive = self.succeeds("-m", STORIES, "--no-verify", "-c", "large").stdout
+        self.assertLess(len(archive), 64 << 10)
+        long_ones = [server.start("decompress", archive) for _ in range(5)]
+        self.assertEqual(server.run("compress", b"short", map=1, verify=1)["state"], "done")
+        self.assertEqual([server.state(job)["state"] for job in long_ones], ["running"] * 3 + ["waiting"] * 2)
+
+    def test_what_has_no_room_drives_nothing_out(self):
+        server = self.serve("-m", STORIES, "--max-size", "16M")
+        kept = server.run("compress", noise(8 << 20), level=1)["id"]
+        long_ones = [server.start("compress", noise(16 << 20, seed), model="stories260k") for seed in range(3)]
+        self.error(server, 503, "no room", "POST", "/api/jobs?kind=compress", noise(16 << 20))
+        self.assertGreater(len(server.output(kept)), 8 << 20)
+        for job in long_ones:
+            server.json("POST", f"/api/jobs/{job}/cancel")
+
     def test_the_number_of_jobs(self):
         server = self.serve("-m", STORIES, "--max-jobs", "2")
         jobs = [server.start("compress", TEXT * 100, model="stories260k") for _ in range(2)]
@@ -551,6 +569,11 @@ class Life(Serve):
         self.fails(1, "there is no such file", "serve", "-m", "no-model")
         self.file("bad.aizc", b"no classifier")
         self.fails(3, "bad.aizc", "serve", "--classifier", "bad.aizc")
+        (self.dir / "other").mkdir()
+        self.classifier()
+        (self.dir / "other" / "topics.aizc").write_bytes((self.dir / "topics.aizc").read_bytes())
+        self.fails(2, "another classifier is called so", "serve", "--classifier", "topics.aizc",
+                   "--classifier", "other/topics.aizc")
         self.fails(1, "missing.aizc", "serve", "--classifier", "missing.aizc")
         self.fails(1, "cannot serve at 203.0.113.9", "serve", "--address", "203.0.113.9")
 
