@@ -6,7 +6,7 @@ const $ = id => document.getElementById(id);
 const map = new SurpriseMap($("text"), $("detail"));
 const encoder = new TextEncoder();
 const MAGIC = [0x9a, 0x41, 0x49, 0x5a];
-const SHADES_SHOWN = 300; // milliseconds before progress is shown: what is quick does not flicker
+const QUICK = 300; // milliseconds before progress is shown: what takes less does not flicker
 let server = null;   // what /api/state says
 let file = null;     // a File, in place of the text
 let turn = new AbortController();  // of what is wanted now
@@ -36,18 +36,19 @@ function forget(id) {
   fetch(`/api/jobs/${id}/cancel`, {method: "POST"}).catch(() => {});
 }
 
-// Runs a job to its end and returns what the server says of it. `told` gets each state.
+// Runs a job to its end and returns what the server says of it. `told` gets each state. Once given
+// in, a job that is wanted no longer is cancelled, so its number must be known: that is waited for.
 async function run(settings, content, signal, told) {
   const job = await ask("/api/jobs?" + new URLSearchParams(settings),
-    {method: "POST", headers: {"Content-Type": "application/octet-stream"}, body: content, signal});
+    {method: "POST", headers: {"Content-Type": "application/octet-stream"}, body: content});
   running.add(job.id);
   for (let wait = 15; ; wait = Math.min(wait * 1.4, 400)) {
-    await sleep(wait);
+    if (!signal.aborted) await sleep(wait);
+    const state = signal.aborted ? null : await ask(`/api/jobs/${job.id}`);
     if (signal.aborted) {
       forget(job.id);
       throw new DOMException("", "AbortError");
     }
-    const state = await ask(`/api/jobs/${job.id}`);
     if (state.state === "waiting" || state.state === "running") {
       told?.(state);
       continue;
@@ -76,7 +77,7 @@ function announce(sentence) {
 let workShown = 0;
 function beginWork() {
   clearTimeout(workShown);
-  workShown = setTimeout(() => { $("work").hidden = false; }, SHADES_SHOWN);
+  workShown = setTimeout(() => { $("work").hidden = false; }, QUICK);
   $("phase").textContent = "waiting";
   $("progress").removeAttribute("value");
 }
@@ -119,9 +120,9 @@ function row(cells, className) {
   }
   return tr;
 }
+// A cell that is no text: to the right.
 function number(text) {
-  const span = make("span", "", text);
-  return span;
+  return make("span", "", text);
 }
 function rate(x) {
   return number(x === null ? "\u2013" : x.toFixed(3));
@@ -132,14 +133,15 @@ function drawSizes(ours, name, others) {
     bits_per_byte: ours.bits_per_byte, own: true}, ...(others ? others.compressors : [])];
   const most = Math.max(1, ...rows.map(r => r.bytes ?? 0));
   $("sizes").replaceChildren(...rows.map(r => {
-    const first = make("span", "", r.name);
-    const tr = row([first, r.bytes ?? number("\u2013"), rate(r.bits_per_byte)], r.own ? "ours" : "");
+    const tr = row([r.name, r.bytes ?? number("\u2013"), rate(r.bits_per_byte)], r.own ? "ours" : "");
     const bar = make("span", "bar");
     bar.style.width = 100 * (r.bytes ?? 0) / most + "%";
-    tr.firstChild.className = "text";
     tr.firstChild.append(bar);
     return tr;
   }));
+  const left = others && ours.content_bytes > others.max_bytes;
+  $("beside").textContent = "Beside other compressors, at their strongest" +
+    (left ? `; not tried on more than ${plural(others.max_bytes, "byte")}` : "");
 }
 function plural(n, what) {
   return `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
@@ -269,18 +271,29 @@ function download(id, name) {
   link.click();
   link.remove();
 }
+// The server forgets what nobody has asked for.
+async function isKept(id) {
+  return ask(`/api/jobs/${id}`).then(() => true, () => false);
+}
 // What was made by a model while somebody typed is decoded again before it is given out.
-$("save").addEventListener("click", () => doWork(async signal => {
+$("save").addEventListener("click", async () => {
   const it = made;
-  if (!it.verified) {
+  if (it.verified && await isKept(it.id)) {
+    download(it.id, it.name);
+    return;
+  }
+  doWork(async signal => {
     const state = await run({...it.settings, map: 0, verify: 1}, it.content, signal, showWork);
     forget(it.id);
     Object.assign(it, {id: state.id, verified: true});
     drawFigures(state.result);
-  }
-  download(it.id, it.name);
-}));
-$("save-file").addEventListener("click", () => download(restored.id, restored.name));
+    download(it.id, it.name);
+  });
+});
+$("save-file").addEventListener("click", async () => {
+  if (await isKept(restored.id)) download(restored.id, restored.name);
+  else say("The server has forgotten the file: drop the archive again.");
+});
 
 // ---- What is wanted ----
 
