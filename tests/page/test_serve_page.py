@@ -219,7 +219,7 @@ class Serve(PageCase):
     def test_progress_and_cancel(self):
         self.open()
         self.model("stories260k")
-        self.choose("long.txt", SAMPLE * 150)
+        self.choose("long.txt", SAMPLE * 1500)
         self.wait("return !document.getElementById('work').hidden && document.getElementById('progress').value > 0")
         self.assertRegex(self.text("phase"), r"compressing \d+ %")
         self.check("serve-progress")
