@@ -134,8 +134,8 @@ static az_status explain(FILE *stream, az_classifier *classifier, az_text text,
     if (bits && words)
         status = az_classifier_explain(classifier, text, a, b, bits, &constant, error);
     else
-        *error = (az_error){
-            .status = status, .offset = AZ_ERROR_NO_OFFSET, .text = "not enough memory"};
+        *error =
+            (az_error){.status = status, .offset = AZ_ERROR_NO_OFFSET, .text = "not enough memory"};
     if (status == AZ_OK)
         show(stream, classifier, text, a, b, constant, words, cut_words(text, bits, words));
     free(bits);
